@@ -1,0 +1,51 @@
+"""Hyperparameter sweeps of Keras classifiers that survive anything and show the truth in TensorBoard.
+
+The house, floor by floor; a module imports only from its own floor and those above it in this picture:
+
+    words               errors  hparams  grid  trials
+    memory and choice   config  record  journal  strategies/
+    doing               worker  executors/  writers/  training/  datasets/
+    telling             runner  sweeping  progress  check  cli
+
+    gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
+                                               │ journal first, then writers and progress are told
+                                               ├─submit──► executor ──► worker ──► training
+                                               └◄─collect─ epochs and outcomes ◄─┘
+
+Nothing heavy is imported here: the names below load their module when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gridsearch.config import SweepConfig
+    from gridsearch.grid import Grid
+    from gridsearch.hparams import Discrete, HParam, IntInterval, RealInterval
+    from gridsearch.sweeping import sweep
+
+__all__ = ["Discrete", "Grid", "HParam", "IntInterval", "RealInterval", "SweepConfig", "sweep"]
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Discrete": "hparams",
+    "Grid": "grid",
+    "HParam": "hparams",
+    "IntInterval": "hparams",
+    "RealInterval": "hparams",
+    "SweepConfig": "config",
+    "sweep": "sweeping",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gridsearch' has no attribute {name!r}")
+    return getattr(import_module(f"gridsearch.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,73 @@
+"""What can go wrong, as a tree; each class knows the exit status it ends the command with.
+
+    GridsearchError
+    ├── UserError            2   the user can mend it: file, key, bad value, cure
+    │   ├── SweepFileError       the sweep file or a --set override
+    │   ├── DataError            pictures, folders, archives
+    │   └── HomeError            the log directory: in use, other recipe, damaged, cannot be written
+    ├── DashboardMismatch    1   TensorBoard shows something else than the record
+    └── Interrupted        130   stopped by Ctrl-C or SIGTERM; the same command resumes
+
+Only the command line turns these into exit statuses; library code raises them and lets them pass.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DashboardMismatch",
+    "DataError",
+    "GridsearchError",
+    "HomeError",
+    "Interrupted",
+    "SweepFileError",
+    "UserError",
+]
+
+
+class GridsearchError(Exception):
+    """The root: everything gridsearch raises on purpose."""
+
+    exit_status = 1
+
+
+class UserError(GridsearchError):
+    """Something the user can mend, told as where, what and how to mend it.
+
+    Args:
+        problem: what is wrong, in one sentence, with the bad value shown by ``repr``.
+        where: the file, folder, key or option it was found in, most general first
+            (``"sweep.toml: data.image_size"``); empty when there is no such place.
+        cure: what to do about it, as an instruction; empty when the problem says it all.
+    """
+
+    exit_status = 2
+
+    def __init__(self, problem: str, *, where: str = "", cure: str = "") -> None:
+        self.problem, self.where, self.cure = problem, where, cure
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.problem}" + (f"\n  {self.cure}" if self.cure else "")
+
+
+class SweepFileError(UserError):
+    """The sweep file, one of its keys, or a ``--set`` override."""
+
+
+class DataError(UserError):
+    """Pictures that are missing, unreadable or in the wrong place."""
+
+
+class HomeError(UserError):
+    """The log directory: held by another runner, trained with another recipe, damaged, not writable."""
+
+
+class DashboardMismatch(GridsearchError):
+    """``gridsearch check`` found a row in TensorBoard that is not what the record says."""
+
+
+class Interrupted(GridsearchError):
+    """The sweep was asked to stop; what was running is closed and the same command resumes."""
+
+    exit_status = 130

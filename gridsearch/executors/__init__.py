@@ -1,0 +1,38 @@
+"""Where a trial runs: one file per kind, all of them ``Executor``.
+
+submit(task) ──► a free slot ──► worker.run_session
+collect(t)   ◄── epochs, heartbeats, and for every task exactly one Ended, whatever happened to its process
+close()          nothing that was started is left running
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from gridsearch.trials import Message, Outcome
+from gridsearch.worker import Task
+
+__all__ = ["Cancels", "Executor"]
+
+
+class Executor(Protocol):
+    """Trains tasks, ``slots`` of them at a time."""
+
+    slots: int
+
+    def submit(self, task: Task) -> None:
+        """Start a task; the caller keeps to ``slots`` unended ones."""
+
+    def collect(self, seconds: float) -> list[Message]:
+        """Messages in order, as soon as there are any; [] after about ``seconds`` without."""
+
+    def close(self) -> None:
+        """End everything at once, running tasks too; calling it again does nothing."""
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """An executor that can end one running task without touching the others."""
+
+    def cancel(self, session: str, outcome: Outcome) -> None:
+        """End this session's task; its ``Ended`` carries the given outcome."""

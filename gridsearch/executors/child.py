@@ -1,0 +1,77 @@
+"""The worker process of ``executors.processes``: ``python -m gridsearch.executors.child FD``."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import psutil
+
+from gridsearch.trials import Message
+from gridsearch.worker import Task, run_session
+
+__all__ = ["main"]
+
+
+def main(descriptor: int) -> None:
+    """Train the tasks that arrive, one at a time, until the runner closes its end or is gone."""
+    # Ctrl-C in a terminal reaches the whole process group; what it means for a trial is the runner's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = Connection(descriptor)
+    tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
+    me = psutil.Process()
+
+    def emit(message: Message) -> None:
+        try:
+            connection.send((message, me.memory_info().rss))
+        except OSError:
+            os._exit(1)  # the runner is gone
+
+    while True:
+        task = tasks.get()
+        with _output_to(task.directory / "log.txt"):
+            run_session(task, emit)
+
+
+def _receive(connection: Connection, tasks: queue.SimpleQueue[Task]) -> None:
+    """Take tasks as they come; the end of the connection is the end of this process, whatever it is doing."""
+    try:
+        while True:
+            tasks.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Everything this process prints, from C++ too, goes to a trial's log."""
+    saved = [os.dup(1), os.dup(2)]
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        _flush()
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        yield
+    finally:
+        _flush()
+        for original, number in zip(saved, (1, 2), strict=True):
+            os.dup2(original, number)
+            os.close(original)
+        os.close(file)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

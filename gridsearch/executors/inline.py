@@ -1,0 +1,51 @@
+"""Trials in this very process, one after another: for debuggers, notebooks and tests."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from gridsearch.trials import Ended, FailureKind, Message, Outcome
+from gridsearch.worker import Task, run_session
+
+__all__ = ["InlineExecutor"]
+
+
+class InlineExecutor:
+    """Runs each task to its end inside ``collect``; what it prints goes to its log.
+
+    Args:
+        interruptible: a context in which a stop signal raises KeyboardInterrupt, see ``stopping.Stop``.
+    """
+
+    slots = 1
+
+    def __init__(self, interruptible: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._interruptible = interruptible
+        self._waiting: deque[Task] = deque()
+
+    def submit(self, task: Task) -> None:
+        """Keep the task until ``collect``."""
+        self._waiting.append(task)
+
+    def collect(self, seconds: float) -> list[Message]:
+        """Run the task that waits, if one does, and return all that it said."""
+        messages: list[Message] = []
+        if self._waiting:
+            task = self._waiting.popleft()
+            task.directory.mkdir(parents=True, exist_ok=True)
+            log = (task.directory / "log.txt").open("a", encoding="utf-8", errors="backslashreplace")
+            with log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+                try:
+                    with self._interruptible():
+                        run_session(task, messages.append)
+                except KeyboardInterrupt:
+                    outcome = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
+                    messages.append(Ended(task.session.name, outcome))
+        return messages
+
+    def close(self) -> None:
+        """Forget what waits; nothing else can be running."""
+        self._waiting.clear()

@@ -1,0 +1,209 @@
+"""Trials in worker processes of their own, which stay warm from one trial to the next.
+
+    runner process                            worker process (executors.child)
+      Processes ── Task ──── socket pair ────► run_session, stdout and stderr in run-0007/log.txt
+                ◄─ Epoch, Heartbeat, Ended ──
+                                              end of file here: the runner is gone, so the worker goes, too
+      end of file there: the worker is gone, which is its task's outcome
+
+Workers are started afresh, never forked: TensorFlow does not survive a fork. They are started as a module of this
+package and not by ``multiprocessing``, which would run the user's main script again in each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from gridsearch.trials import Ended, FailureKind, Message, Outcome
+from gridsearch.worker import Task
+
+__all__ = ["ProcessExecutor", "default_workers"]
+
+MEMORY_OF_A_WORKER = 4 * 2**30
+"""Bytes: what the default network takes with Adam and 512 units, with something to spare."""
+
+GROWTH = 1.5
+GROWTH_SLACK = 512 * 2**20
+"""A worker goes when it holds more than 1.5 times what it held after its second trial, and 512 MiB on top."""
+
+SECONDS_TO_LEAVE = 5.0
+
+
+def default_workers(threads: int) -> int:
+    """One worker per ``threads`` processors this process may use, as far as memory allows, at least one."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    by_memory = psutil.virtual_memory().available // MEMORY_OF_A_WORKER
+    return max(1, min(usable // threads, by_memory))
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    output: IO[bytes]
+    """What it prints outside of any trial: shown only when it dies there."""
+    oom_kills: int
+    task: Task | None = None
+    sizes: list[int] = field(default_factory=list)
+    """Resident bytes after each trial."""
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether its memory has grown so much that a fresh worker is better."""
+        return len(self.sizes) > 2 and self.sizes[-1] > GROWTH * self.sizes[1] + GROWTH_SLACK
+
+
+class ProcessExecutor:
+    """Worker processes, started when there is work for them.
+
+    Args:
+        workers: how many at a time.
+        threads: threads of arithmetic in each.
+    """
+
+    def __init__(self, workers: int, threads: int = 1) -> None:
+        self.slots, self._threads = workers, threads
+        self._workers: list[_Worker] = []
+        self._cancelled: list[Message] = []
+
+    def submit(self, task: Task) -> None:
+        """Hand the task to a warm worker, or start one."""
+        task.directory.mkdir(parents=True, exist_ok=True)
+        idle = next((worker for worker in self._workers if worker.task is None), None)
+        if idle is not None and idle.outgrown:
+            self._dismiss(idle)
+            idle = None
+        worker = idle or self._start()
+        worker.task = task
+        with contextlib.suppress(OSError):  # it died while idle: collect finds the end of its connection and says so
+            worker.connection.send(task)
+
+    def _start(self) -> _Worker:
+        ours, theirs = socket.socketpair()
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with its worker
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gridsearch.executors.child", str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[theirs.fileno()],
+            env=_environment(self._threads),
+        )
+        theirs.close()
+        worker = _Worker(process, Connection(ours.detach()), output, _oom_kills())
+        self._workers.append(worker)
+        return worker
+
+    def collect(self, seconds: float) -> list[Message]:
+        """What the workers say; a dead worker's task ends as ``killed``."""
+        messages, self._cancelled = self._cancelled, []
+        by_connection = {worker.connection: worker for worker in self._workers}
+        for ready in wait(list(by_connection), 0.0 if messages else seconds):
+            messages += self._receive(by_connection[ready])  # type: ignore[index]  # wait returns what it was given
+        return messages
+
+    def _receive(self, worker: _Worker) -> list[Message]:
+        messages: list[Message] = []
+        try:
+            while worker.connection.poll():
+                message, size = worker.connection.recv()
+                messages.append(message)
+                if isinstance(message, Ended):
+                    worker.task = None
+                    worker.sizes.append(size)
+        except (EOFError, OSError):
+            task, why = worker.task, self._bury(worker)
+            if task is not None:
+                messages.append(Ended(task.session.name, Outcome.failed(FailureKind.KILLED, why)))
+        return messages
+
+    def _bury(self, worker: _Worker) -> str:
+        """Forget a worker that has closed its connection, and say what it died of."""
+        self._workers.remove(worker)
+        worker.connection.close()
+        try:
+            status = worker.process.wait(SECONDS_TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            status = worker.process.wait()
+        worker.output.seek(0)
+        said = worker.output.read().decode(errors="replace").strip().splitlines()
+        worker.output.close()
+        return _cause_of_death(status, _oom_kills() > worker.oom_kills) + (f" ({said[-1]})" if said else "")
+
+    def cancel(self, session: str, outcome: Outcome) -> None:
+        """Kill the worker that trains this session."""
+        for worker in self._workers:
+            if worker.task is not None and worker.task.session.name == session:
+                self._workers.remove(worker)
+                self._end(worker)
+                self._cancelled.append(Ended(session, outcome))
+                return
+
+    def _dismiss(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        self._end(worker)
+
+    def _end(self, worker: _Worker) -> None:
+        busy = worker.task is not None
+        worker.connection.close()  # an idle worker leaves at the end of its connection
+        if busy:
+            worker.process.kill()
+        try:
+            worker.process.wait(SECONDS_TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        worker.output.close()
+
+    def close(self) -> None:
+        """End every worker, busy ones by force."""
+        for worker in self._workers:
+            if worker.task is not None:
+                worker.process.kill()
+            with contextlib.suppress(OSError):
+                worker.connection.close()
+        for worker in self._workers:
+            self._end(worker)
+        self._workers.clear()
+
+
+def _environment(threads: int) -> dict[str, str]:
+    count = str(threads)
+    arithmetic = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
+    return {**quiet, **os.environ, **dict.fromkeys(arithmetic, count)}
+
+
+def _cause_of_death(status: int, out_of_memory: bool) -> str:
+    if status == -signal.SIGKILL and out_of_memory:
+        return "the kernel killed the worker: out of memory"
+    if status < 0:
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = "unknown"
+        return f"the worker was killed by signal {-status} ({name})"
+    return f"the worker left with exit status {status}"
+
+
+def _oom_kills() -> int:
+    """How often the kernel has killed for memory in this process's control group, 0 where that cannot be read."""
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().splitlines()[-1].split(":")[2]
+        events = Path(f"/sys/fs/cgroup{group}/memory.events").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in events.splitlines() if line.startswith("oom_kill "))
+    except (OSError, IndexError, ValueError, StopIteration):
+        return 0

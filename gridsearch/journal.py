@@ -1,0 +1,340 @@
+"""sweep.db as its one writer sees it: the runner's hand on the record.
+
+A transaction is what happened between two looks at the executor; it is on disk, synced, before anyone is told. The
+database keeps SQLite's rollback journal (which works on network file systems, unlike its write-ahead log).
+
+    with Journal(home) as journal:                  # takes the home's lock, or says who holds it
+        journal.settle(config...)                   # same recipe, or HomeError with the keys that differ
+        with journal.transaction():
+            trial = journal.plan(values); journal.begin(session)
+        with journal.transaction():
+            journal.epoch(epoch); journal.end(session, outcome)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from gridsearch.errors import HomeError
+from gridsearch.hparams import Combination, HParam, combination_id
+from gridsearch.record import (
+    DATABASE,
+    SCHEMA_VERSION,
+    Record,
+    SessionRecord,
+    check_version,
+    connect,
+    read_record,
+    told_plainly,
+    with_defaults,
+)
+from gridsearch.sweepfile import as_table
+from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial
+
+__all__ = ["Journal"]
+
+SCHEMA = """
+CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trial (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, combination TEXT NOT NULL, planned REAL NOT NULL);
+CREATE TABLE session (
+    name TEXT PRIMARY KEY, trial INTEGER NOT NULL REFERENCES trial, repeat INTEGER NOT NULL, attempt INTEGER NOT NULL,
+    seed INTEGER NOT NULL, status TEXT NOT NULL, kind TEXT, metrics TEXT NOT NULL, message TEXT NOT NULL,
+    charged INTEGER NOT NULL, facts TEXT NOT NULL, began REAL NOT NULL, ended REAL, told INTEGER NOT NULL,
+    UNIQUE (trial, repeat, attempt)) WITHOUT ROWID;
+CREATE UNIQUE INDEX one_result ON session (trial, repeat) WHERE status IN ('completed', 'stopped');
+CREATE TABLE epoch (
+    session TEXT NOT NULL REFERENCES session, epoch INTEGER NOT NULL, time REAL NOT NULL, metrics TEXT NOT NULL,
+    PRIMARY KEY (session, epoch)) WITHOUT ROWID;
+CREATE TABLE runner (
+    only INTEGER PRIMARY KEY CHECK (only = 1), host TEXT NOT NULL, pid INTEGER NOT NULL, born REAL NOT NULL,
+    boot TEXT NOT NULL, beat REAL NOT NULL);
+"""
+
+BEAT_EVERY = 15.0
+"""Seconds between the lock's signs of life, which matter only to runners on other hosts."""
+
+DEAD_AFTER = 120.0
+"""Seconds without one after which another host takes the lock over."""
+
+
+class Journal:
+    """The record of one home, open for writing and locked against other runners.
+
+    Args:
+        home: the log directory; made if it is missing.
+
+    Raises:
+        HomeError: it cannot be written, holds something else, is damaged, newer, or another runner's.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home, self._file = home, home / DATABASE
+        _make_home(home)
+        with told_plainly(self._file):
+            self._database = connect(self._file, readonly=False)
+            try:
+                self._open()
+            except BaseException:
+                self._database.close()
+                raise
+        self._beaten = time.monotonic()
+
+    def _open(self) -> None:
+        execute = self._database.execute
+        version = check_version(self._database, self._file)
+        execute("PRAGMA journal_mode = TRUNCATE")
+        execute("PRAGMA synchronous = FULL")
+        execute("PRAGMA foreign_keys = ON")
+        damage = [row[0] for row in execute("PRAGMA integrity_check(3)")] if version else ["ok"]
+        if damage != ["ok"]:
+            cure = f"Move it aside; `sqlite3 {DATABASE} .recover` of SQLite's own shell brings back what is readable."
+            raise HomeError(f"the record is damaged: {'; '.join(damage)}", where=str(self._file), cure=cure)
+        execute("BEGIN EXCLUSIVE")
+        try:
+            if not check_version(self._database, self._file):
+                for statement in SCHEMA.split(";\n"):
+                    execute(statement)
+                execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._take_lock()
+        except BaseException:
+            execute("ROLLBACK")
+            raise
+        execute("COMMIT")
+
+    def _take_lock(self) -> None:
+        row = self._database.execute("SELECT host, pid, born, boot, beat FROM runner").fetchone()
+        if row and _lives(*row):
+            raise HomeError(
+                f"another runner is at work here: process {row[1]} on {row[0]}",
+                where=str(self.home),
+                cure="Wait for it, stop it, or name another directory with --logdir.",
+            )
+        mine = (1, socket.gethostname(), os.getpid(), psutil.Process().create_time(), _boot(), time.time())
+        self._database.execute("INSERT OR REPLACE INTO runner VALUES (?, ?, ?, ?, ?, ?)", mine)
+
+    @property
+    def boot(self) -> str:
+        """What tells this run of this machine from the one before its last restart."""
+        return _boot()
+
+    def beat(self) -> None:
+        """Show other hosts that this runner lives; call it at least every minute."""
+        if time.monotonic() - self._beaten >= BEAT_EVERY:
+            with self.transaction():
+                self._database.execute("UPDATE runner SET beat = ?", (time.time(),))
+            self._beaten = time.monotonic()
+
+    def close(self) -> None:
+        """Give the lock back and close the file; calling it again does nothing."""
+        try:
+            with told_plainly(self._file):
+                self._database.execute("DELETE FROM runner")
+        finally:
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is written inside is on disk, all of it, when the block ends; or none of it, if it raises.
+
+        Raises:
+            HomeError: it cannot be written (a full disk, say); nothing of it was.
+        """
+        with told_plainly(self._file):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def record(self) -> Record:
+        """Everything that is known."""
+        with told_plainly(self._file):
+            return read_record(self._database, self.home)
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of the sweep itself: ``recipe``, ``hparams``, ``objective``, ``experiment``; {} if new."""
+        with told_plainly(self._file):
+            return {key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM sweep")}
+
+    def set_fact(self, key: str, value: Any) -> None:
+        """Keep something of the sweep itself, as JSON."""
+        self._database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+
+    def settle(self, recipe: Mapping[str, Any], grids: Sequence[Sequence[HParam]], objective: Objective) -> None:
+        """Adopt a sweep's declaration, or refuse it.
+
+        Another domain is an extension and welcome; another recipe would mix results that cannot be compared.
+
+        Raises:
+            HomeError: the recipe is not the one that the recorded trials were trained with; every differing key.
+        """
+        known = self.facts()
+        if self._database.execute("SELECT 1 FROM trial").fetchone():
+            _refuse_other_recipe(known["recipe"], recipe, [h for grid in grids for h in grid], self.home)
+        tables = [{hparam.name: as_table(hparam) for hparam in grid} for grid in grids]
+        with self.transaction():
+            self.set_fact("recipe", dict(recipe))
+            self.set_fact("hparams", tables)
+            self.set_fact("objective", {"metric": objective.metric, "maximize": objective.maximize})
+
+    def known(self, hparams: Iterable[HParam]) -> dict[str, Trial]:
+        """Planned trials by the identity they have under today's declaration."""
+        declared = tuple(hparams)
+        return {
+            combination_id(with_defaults(trial.trial.values, declared)): trial.trial for trial in self.record().trials
+        }
+
+    def plan(self, values: Combination) -> Trial:
+        """Give a combination the next number, or find the trial that has it already."""
+        identity = combination_id(values)
+        row = self._database.execute("SELECT number FROM trial WHERE id = ?", (identity,)).fetchone()
+        if row is None:
+            inserted = self._database.execute(
+                "INSERT INTO trial (id, combination, planned) VALUES (?, ?, ?) RETURNING number",
+                (identity, json.dumps(dict(values)), time.time()),
+            )
+            row = inserted.fetchone()
+        return Trial(int(row[0]), identity, dict(values))
+
+    def begin(self, session: Session, began: float, facts: Mapping[str, Any]) -> None:
+        """A session is about to be trained; ``facts`` say where."""
+        self._database.execute(
+            "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, NULL, '{}', '', 1, ?, ?, NULL, 0)",
+            (
+                session.name,
+                session.trial.number,
+                session.repeat,
+                session.attempt,
+                session.seed,
+                Status.RUNNING,
+                json.dumps(dict(facts)),
+                began,
+            ),
+        )
+
+    def epoch(self, epoch: Epoch) -> None:
+        """A session finished an epoch."""
+        metrics = json.dumps(dict(epoch.metrics))  # NaN is written as NaN: a diverged epoch is a fact, too
+        row = (epoch.session, epoch.epoch, epoch.time, metrics)
+        self._database.execute("INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?)", row)
+
+    def end(self, session: str, outcome: Outcome, ended: float) -> None:
+        """A session ended; its facts are added to those it began with."""
+        row = self._database.execute("SELECT facts FROM session WHERE name = ?", (session,)).fetchone()
+        facts = {**json.loads(row[0]), **outcome.facts}
+        self._database.execute(
+            "UPDATE session SET status = ?, kind = ?, metrics = ?, message = ?, charged = ?, facts = ?, ended = ? "
+            "WHERE name = ? AND ended IS NULL",
+            (
+                outcome.status,
+                outcome.kind,
+                json.dumps(dict(outcome.metrics), allow_nan=False),
+                outcome.message,
+                int(outcome.charged),
+                json.dumps(facts),
+                ended,
+                session,
+            ),
+        )
+
+    def told(self, sessions: Iterable[str]) -> None:
+        """Every writer knows how these sessions ended, so a crash need not tell them again."""
+        self._database.executemany("UPDATE session SET told = 1 WHERE name = ?", [(name,) for name in sessions])
+
+    def close_abandoned(self) -> list[SessionRecord]:
+        """Sessions that a dead runner left running become ``failed: interrupted``, or ``lost`` with their machine.
+
+        Returns:
+            Every session that the writers have not been told the end of, those just closed among them.
+        """
+        now, boot = time.time(), _boot()
+        running = [s for s in self.record().sessions if s.status is Status.RUNNING]
+        with self.transaction():
+            for abandoned in running:
+                same = abandoned.outcome.facts.get("boot") == boot
+                kind, why = (
+                    (FailureKind.INTERRUPTED, "the runner died")
+                    if same
+                    else (FailureKind.LOST, "the machine that ran it went down")
+                )
+                self.end(abandoned.name, Outcome.failed(kind, why), now)
+        return [session for session in self.record().sessions if not session.told]
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        strangers = [] if (home / DATABASE).exists() else [f.name for f in home.iterdir() if _is_tensorboards(f)]
+    except (OSError, ValueError) as error:
+        cure = "Name another directory with --logdir, or give this user permission to write there."
+        reason = getattr(error, "strerror", None) or str(error)
+        raise HomeError(f"cannot be used as log directory: {reason}", where=str(home), cure=cure) from None
+    if strangers:
+        cure = "Name an empty directory with --logdir: two experiments in one would be shown as one."
+        raise HomeError(f"holds event files that are not a sweep's: {sorted(strangers)[0]}", where=str(home), cure=cure)
+    if not os.access(home, os.W_OK | os.X_OK):
+        cure = "Name another directory with --logdir, or give this user permission to write there."
+        raise HomeError("cannot be written", where=str(home), cure=cure)
+
+
+def _is_tensorboards(file: Path) -> bool:
+    return ".tfevents." in file.name or (file.name.startswith("run-") and file.is_dir())
+
+
+def _refuse_other_recipe(
+    recorded: Mapping[str, Any], wanted: Mapping[str, Any], hparams: Sequence[HParam], home: Path
+) -> None:
+    defaults = {hparam.name: hparam.default for hparam in hparams}
+    differing = []
+    for key in sorted({*recorded, *wanted}):
+        was, now = recorded.get(key), wanted.get(key)
+        name = key.partition(".")[2]
+        if key not in wanted and name in defaults:  # it has become an HParam: its default says what it was
+            if defaults[name] != was:
+                differing.append(f"{key}: recorded {was!r}, swept now: declare default = {json.dumps(was)}")
+        elif was != now:
+            differing.append(f"{key}: recorded {was!r}, now {now!r}")
+    if differing:
+        lines = "\n  ".join(differing)
+        cure = "Change it back, or name another directory with --logdir: results of two recipes cannot be compared."
+        raise HomeError(f"was trained with another recipe:\n  {lines}", where=str(home), cure=cure)
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return f"{psutil.boot_time():.0f}"
+
+
+def _lives(host: str, pid: int, born: float, boot: str, beat: float) -> bool:
+    """Whether the runner that holds a lock is still there."""
+    if host != socket.gethostname():
+        return time.time() - beat < DEAD_AFTER
+    if boot != _boot():
+        return False
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - born) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,49 @@
+"""The best k models on disk: what is no longer among them goes as the sweep goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from gridsearch.record import SessionRecord
+from gridsearch.trials import Objective
+
+__all__ = ["BestModels"]
+
+
+class BestModels:
+    """Which sessions' models stay in ``HOME/models``.
+
+    Args:
+        home: the log directory.
+        objective: what "best" means: its value at the end of a session.
+        keep: how many; 0 keeps none.
+    """
+
+    def __init__(self, home: Path, objective: Objective, keep: int) -> None:
+        self._folder, self._objective, self._keep = home / "models", objective, keep
+        self._best: list[tuple[float, str]] = []
+
+    @property
+    def bar(self) -> float | None:
+        """What a session must beat for its model to be worth writing; infinite if anything does, None if nothing."""
+        if self._keep == 0:
+            return None
+        return math.inf if len(self._best) < self._keep else self._best[-1][0]
+
+    def consider(self, sessions: Iterable[SessionRecord]) -> None:
+        """Take ended sessions into account; of equal ones the earlier stays."""
+        for session in sessions:
+            value = session.outcome.metrics.get(self._objective.metric)
+            if value is not None:
+                self._best.append((value, session.name))
+        self._best.sort(key=lambda pair: -pair[0] if self._objective.maximize else pair[0])
+        del self._best[self._keep :]
+
+    def prune(self, running: Collection[str]) -> None:
+        """Delete the models, whole or half written, of sessions that neither run nor are among the best."""
+        kept = {name for _, name in self._best} | set(running)
+        for file in self._folder.iterdir() if self._folder.is_dir() else ():
+            if file.name.startswith("run-") and file.name.partition(".")[0] not in kept:
+                file.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""What is left to do, computed from facts: the space as declared today against the record. Nothing is stored.
+
+owed(trial)    the sessions that a recorded trial still needs
+Plan           the counts that ``plan``, ``status`` and the progress bar show
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from gridsearch.config import SweepConfig, Training
+from gridsearch.record import Record, TrialRecord, with_defaults
+from gridsearch.trials import Session, Status
+
+__all__ = ["Plan", "owed", "plan_of"]
+
+
+def owed(trial: TrialRecord, training: Training, *, retry: bool = False) -> list[Session]:
+    """The sessions that a trial still needs, one at most for each repeat without a result.
+
+    A failed session is followed by another attempt while its kind of failure has retries left; the sessions on disk
+    are the count, so a trial that takes the machine down with it is not tried for ever.
+
+    Args:
+        trial: what is recorded of it.
+        training: how many repeats, how many retries.
+        retry: give every failed repeat one more attempt, whatever its kind (``--retry-failed``).
+    """
+    sessions = []
+    for repeat in range(training.repeats):
+        past = [s for s in trial.sessions if s.session.repeat == repeat]
+        if any(s.status.has_result or s.status is Status.RUNNING for s in past):
+            continue
+        if past and not retry:
+            kind = past[-1].outcome.kind
+            charged = sum(s.outcome.kind is kind and s.outcome.charged for s in past)
+            if kind is None or charged > training.retries_after(kind):
+                continue
+        attempt = past[-1].session.attempt + 1 if past else 1
+        sessions.append(Session(trial.trial, repeat, attempt, training.seed + repeat))
+    return sessions
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where a sweep stands, counted in trials (combinations)."""
+
+    combinations: int
+    completed: int
+    failed: int
+    """Failed, and not to be tried again without being asked."""
+    unfinished: int
+    """Begun, with sessions still owed: interrupted ones, retries, further repeats."""
+    outside: int
+    """Recorded, but no longer in the declared space: kept, and out of the plan."""
+
+    @property
+    def new(self) -> int:
+        """Combinations that no trial was ever begun for."""
+        return self.combinations - self.completed - self.failed - self.unfinished
+
+    @property
+    def left(self) -> int:
+        """Combinations with something to train."""
+        return self.new + self.unfinished
+
+    def __str__(self) -> str:
+        parts = [f"{self.completed} completed", f"{self.failed} failed"]
+        parts += [f"{self.unfinished} unfinished"] if self.unfinished else []
+        parts += [f"{self.new} new"]
+        noun = "combination" if self.combinations == 1 else "combinations"
+        outside = f" ({self.outside} recorded outside the declared space)" if self.outside else ""
+        return f"{self.combinations:,} {noun}: {', '.join(parts)}{outside}"
+
+
+def plan_of(config: SweepConfig, record: Record | None, *, retry: bool = False) -> Plan:
+    """The plan of a sweep; in time that grows with the record, not with the space."""
+    counts: Counter[str] = Counter()
+    for trial in record.trials if record else ():
+        counts[_standing(trial, config, retry=retry)] += 1
+    return Plan(len(config.space), counts["completed"], counts["failed"], counts["unfinished"], counts["outside"])
+
+
+def _standing(trial: TrialRecord, config: SweepConfig, *, retry: bool) -> str:
+    if with_defaults(trial.trial.values, config.space.hparams) not in config.space:
+        return "outside"
+    if owed(trial, config.training, retry=retry) or trial.status is Status.RUNNING:
+        return "unfinished" if trial.sessions else "new"
+    return "failed" if trial.status is Status.FAILED else "completed"

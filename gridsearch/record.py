@@ -1,0 +1,251 @@
+"""The record of a sweep as facts: what ``sweep.db`` says, read without disturbing the runner that writes it.
+
+    Record ── declaration          HParams, objective, recipe
+           └─ TrialRecord ── SessionRecord ── its outcome
+
+Everything that reports (status, best, check, export, the report) is a function of a ``Record``. What a trial's
+sessions amount to is derived here, once, and stored nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from gridsearch.errors import HomeError
+from gridsearch.hparams import Combination, HParam
+from gridsearch.sweepfile import declared_grids
+from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
+
+__all__ = ["DATABASE", "SCHEMA_VERSION", "Record", "SessionRecord", "TrialRecord", "connect", "told_plainly"]
+
+DATABASE = "sweep.db"
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 30.0
+"""How long a reader and the runner wait for each other; a transaction takes milliseconds."""
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """A session and how it stands; ``ended`` is None while it runs. Times are seconds since 1970."""
+
+    session: Session
+    outcome: Outcome
+    began: float
+    ended: float | None
+    told: bool
+
+    @property
+    def name(self) -> str:
+        """The session's directory below the home."""
+        return self.session.name
+
+    @property
+    def status(self) -> Status:
+        """Running, completed, stopped or failed."""
+        return self.outcome.status
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial with its sessions, oldest first."""
+
+    trial: Trial
+    sessions: tuple[SessionRecord, ...]
+
+    @property
+    def latest(self) -> dict[int, SessionRecord]:
+        """The last attempt of each repeat."""
+        return {session.session.repeat: session for session in self.sessions}
+
+    @property
+    def status(self) -> Status:
+        """The worst of what its repeats came to: running, failed, stopped, completed; planned without a session."""
+        found = {session.status for session in self.latest.values()}
+        order = (Status.RUNNING, Status.FAILED, Status.STOPPED, Status.COMPLETED)
+        return next((status for status in order if status in found), Status.PLANNED)
+
+    @property
+    def results(self) -> tuple[SessionRecord, ...]:
+        """The sessions whose metrics count, one for each repeat that has come to a result."""
+        return tuple(session for session in self.latest.values() if session.status.has_result)
+
+    def values_of(self, metric: str) -> list[float]:
+        """A metric in each session that counts and has it."""
+        return [s.outcome.metrics[metric] for s in self.results if metric in s.outcome.metrics]
+
+    def mean(self, metric: str) -> float | None:
+        """Its mean over the repeats, as the dashboard's row shows it; None if there is none."""
+        values = self.values_of(metric)
+        return fmean(values) if values else None
+
+    def deviation(self, metric: str) -> float | None:
+        """The sample standard deviation over the repeats, or None with fewer than two."""
+        values = self.values_of(metric)
+        return stdev(values) if len(values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that a home's ``sweep.db`` says, at one instant."""
+
+    home: Path
+    hparams: tuple[HParam, ...]
+    objective: Objective
+    recipe: Mapping[str, Any]
+    trials: tuple[TrialRecord, ...]
+
+    @classmethod
+    def read(cls, home: Path) -> Record:
+        """Read a home's record, also while a runner writes it.
+
+        Raises:
+            HomeError: there is no record, it is damaged, or a newer gridsearch wrote it.
+        """
+        file = home / DATABASE
+        if not file.is_file():
+            cure = "Run `gridsearch sweep` first, or name the sweep's log directory."
+            raise HomeError("no sweep has been recorded here", where=str(home), cure=cure)
+        with told_plainly(file), closing(connect(file, readonly=True)) as database:
+            check_version(database, file)
+            return read_record(database, home)
+
+    @cached_property
+    def sessions(self) -> tuple[SessionRecord, ...]:
+        """Every session of every trial."""
+        return tuple(session for trial in self.trials for session in trial.sessions)
+
+    def ranked(self) -> list[TrialRecord]:
+        """The trials that have a result, best objective first; equal ones in order of planning."""
+        scored = [(trial, trial.mean(self.objective.metric)) for trial in self.trials if trial.results]
+        sign = -1.0 if self.objective.maximize else 1.0
+        return [trial for trial, mean in sorted(scored, key=lambda pair: _last_if_none(pair[1], sign))]
+
+    def count(self, status: Status) -> int:
+        """How many trials have this status."""
+        return sum(trial.status == status for trial in self.trials)
+
+
+def _last_if_none(value: float | None, sign: float) -> tuple[bool, float]:
+    return value is None, 0.0 if value is None else sign * value
+
+
+def connect(file: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Open a database; the path may hold any character."""
+    # A runner that was killed in the middle of a commit leaves a journal that must be rolled back before anyone can
+    # read, and only a connection that may write can do that.
+    journal = Path(f"{file}-journal")
+    hot = journal.exists() and journal.stat().st_size > 0
+    mode = "rwc" if not readonly else "rw" if hot else "ro"
+    return sqlite3.connect(
+        f"{file.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+    )
+
+
+@contextmanager
+def told_plainly(file: Path) -> Iterator[None]:
+    """SQLite's errors as something that the user can mend."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        full = "full" in text or "disk I/O" in text
+        if full:
+            cure = "Make room on that disk and run the same command again: what was finished is kept."
+        elif "locked" in text:
+            cure = "Another program holds the file open; close it and run the same command again."
+        elif "readonly" in text or "unable to open" in text:
+            cure = "Give this user write permission there, or name another directory with --logdir."
+        else:
+            cure = (
+                f"Move {file.name} aside; `sqlite3 {file.name} .recover` of SQLite's own shell brings back what is "
+                "readable, and the event files and models beside it are untouched."
+            )
+        raise HomeError(f"the record cannot be used: {text}", where=str(file), cure=cure) from error
+
+
+def check_version(database: sqlite3.Connection, file: Path) -> int:
+    """The schema version of a database, 0 if it is empty.
+
+    Raises:
+        HomeError: a newer gridsearch wrote it.
+    """
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise HomeError(
+            f"the record has schema version {version}, this gridsearch knows up to {SCHEMA_VERSION}",
+            where=str(file),
+            cure="Install the newer gridsearch that wrote it, or name another directory with --logdir.",
+        )
+    return version
+
+
+def read_record(database: sqlite3.Connection, home: Path) -> Record:
+    """All of the record in one consistent view."""
+    database.execute("BEGIN")
+    try:
+        facts = dict(database.execute("SELECT key, value FROM sweep"))
+        trials = {
+            number: Trial(number, identity, json.loads(values))
+            for number, identity, values in database.execute("SELECT number, id, combination FROM trial")
+        }
+        sessions: dict[int, list[SessionRecord]] = {}
+        for row in database.execute(SELECT_SESSIONS):
+            session = _session(row, trials)
+            sessions.setdefault(session.session.trial.number, []).append(session)
+    finally:
+        database.execute("COMMIT")
+    return Record(
+        home=home,
+        hparams=tuple(h for grid in declared_grids(json.loads(facts["hparams"])) for h in grid),
+        objective=Objective(**json.loads(facts["objective"])),
+        recipe=json.loads(facts["recipe"]),
+        trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
+    )
+
+
+SELECT_SESSIONS = (
+    "SELECT trial, repeat, attempt, seed, status, kind, metrics, message, charged, facts, began, ended, told "
+    "FROM session ORDER BY trial, repeat, attempt"
+)
+
+
+def _session(row: tuple[Any, ...], trials: Mapping[int, Trial]) -> SessionRecord:
+    number, repeat, attempt, seed, status, kind, metrics, message, charged, facts, began, ended, told = row
+    outcome = Outcome(
+        Status(status),
+        FailureKind(kind) if kind else None,
+        json.loads(metrics),
+        message,
+        bool(charged),
+        json.loads(facts),
+    )
+    return SessionRecord(Session(trials[number], repeat, attempt, seed), outcome, began, ended, bool(told))
+
+
+def read_epochs(home: Path) -> dict[str, dict[int, Mapping[str, float]]]:
+    """Every session's epochs: name -> epoch from 0 -> metrics under Keras's names.
+
+    Raises:
+        HomeError: as ``Record.read``.
+    """
+    file = home / DATABASE
+    epochs: dict[str, dict[int, Mapping[str, float]]] = {}
+    with told_plainly(file), closing(connect(file, readonly=True)) as database:
+        check_version(database, file)
+        for session, epoch, metrics in database.execute("SELECT session, epoch, metrics FROM epoch ORDER BY 1, 2"):
+            epochs.setdefault(session, {})[epoch] = json.loads(metrics)
+    return epochs
+
+
+def with_defaults(values: Combination, hparams: tuple[HParam, ...]) -> Combination:
+    """A combination as it reads today: an HParam declared later had its default."""
+    missing = {h.name: h.default for h in hparams if h.name not in values and h.default is not None}
+    return {**missing, **values}

@@ -1,0 +1,291 @@
+"""The only loop: ask, journal, submit, collect, journal, tell.
+
+    ┌─► fill      while a slot is free: what is owed, else what the strategy proposes ──► journal ──► executor
+    │   collect   epochs and ends ──► journal ──► writers, then strategy
+    │   watch     what takes too long or shows no sign of life is ended
+    └── until nothing is in flight and nothing is left to ask for, or the sweep is to stop
+
+The journal is written first, always. A dead worker is an outcome; a dead runner is found by the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import methodcaller
+
+from gridsearch.config import SweepConfig
+from gridsearch.errors import Interrupted
+from gridsearch.executors import Cancels, Executor
+from gridsearch.journal import Journal
+from gridsearch.keeping import BestModels
+from gridsearch.planning import owed
+from gridsearch.record import SessionRecord, TrialRecord, with_defaults
+from gridsearch.stopping import Stop
+from gridsearch.strategies import Strategy, Wait
+from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status
+from gridsearch.worker import Task
+from gridsearch.writers import Writer
+
+__all__ = ["Limits", "Runner"]
+
+LOOK_EVERY = 0.25
+"""Seconds: how long a look at the executor may take, hence how soon a stop is noticed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a sweep gives up early, or tries again what it had given up.
+
+    Args:
+        retry_failed: give every failed session of earlier runs one more attempt.
+        max_failures: stop asking after this many failed trials in this run; None is never.
+    """
+
+    retry_failed: bool = False
+    max_failures: int | None = None
+
+
+@dataclass
+class _Flight:
+    """A session in training."""
+
+    session: SessionRecord
+    last_sign: float
+
+
+class Runner:
+    """Runs a sweep on an open journal until it is done, or told to stop.
+
+    Args:
+        config: the sweep; its declaration has been settled in the journal.
+        journal: the record.
+        strategy: fresh; it is told what the record knows.
+        executor: closed by the caller.
+        writers: told in order; the first is TensorBoard's.
+        stop: whether the user wants to.
+        facts: kept with every session, such as host and command line.
+        warn: says a line to the user.
+    """
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        journal: Journal,
+        strategy: Strategy,
+        executor: Executor,
+        writers: Sequence[Writer],
+        stop: Stop,
+        *,
+        limits: Limits | None = None,
+        facts: dict[str, object] | None = None,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._config, self._journal, self._strategy, self._executor = config, journal, strategy, executor
+        self._writers, self._stop, self._limits, self._warn = list(writers), stop, limits or Limits(), warn
+        self._facts = {**(facts or {}), "boot": journal.boot}
+        self._owed: deque[Session] = deque()
+        self._trials: dict[int, TrialRecord] = {}
+        self._flights: dict[str, _Flight] = {}
+        self._told: list[str] = []
+        self._switched_off = False
+        self._failures = 0
+        self._exhausted = False
+        self._models = BestModels(journal.home, config.objective, config.training.keep_models)
+
+    def run(self) -> None:
+        """Train what is left.
+
+        Raises:
+            Interrupted: the user asked to stop; what was running is closed.
+            HomeError: the record can no longer be written; what was running is closed by the next run.
+        """
+        self._take_over()
+        while True:
+            if self._stop.requested:
+                self._close_flights()
+                raise Interrupted("interrupted: the same command goes on from here")
+            self._fill()
+            if not self._flights:
+                break
+            self._collect(LOOK_EVERY)
+            self._watch()
+            self._journal.beat()
+        self._mark_told()
+
+    # What earlier runs left behind.
+
+    def _take_over(self) -> None:
+        for session in self._journal.close_abandoned():
+            self._tell_end(session)
+        self._mark_told()
+        space = self._config.space
+        for trial in self._journal.record().trials:
+            self._strategy.tell(trial)
+            self._models.consider(trial.results)
+            if with_defaults(trial.trial.values, space.hparams) in space:
+                sessions = owed(trial, self._config.training, retry=self._limits.retry_failed)
+                if sessions:
+                    self._trials[trial.trial.number] = trial
+                    self._owed += sessions
+        self._models.prune(self._flights)
+
+    # Ask, journal, submit.
+
+    def _fill(self) -> None:
+        if len(self._flights) >= self._executor.slots or self._given_up or (self._exhausted and not self._owed):
+            return
+        starting: list[SessionRecord] = []
+        with self._journal.transaction():
+            self._journal.told(self._told)
+            while len(self._flights) + len(starting) < self._executor.slots and (self._owed or self._ask()):
+                running = Outcome(Status.RUNNING, facts=self._facts)
+                session = SessionRecord(self._owed.popleft(), running, time.time(), None, told=False)
+                self._journal.begin(session.session, session.began, self._facts)
+                starting.append(session)
+        self._told.clear()
+        for session in starting:
+            self._flights[session.name] = _Flight(session, time.monotonic())
+            self._note(session)
+            self._tell(methodcaller("begin", session))
+            self._executor.submit(self._task(session.session))
+
+    @property
+    def _given_up(self) -> bool:
+        most = self._limits.max_failures
+        return most is not None and self._failures >= most
+
+    def _ask(self) -> bool:
+        """Plan the strategy's next combination, so that its sessions are owed; False if there is none for now."""
+        if self._exhausted:
+            return False
+        values = self._strategy.ask()
+        if values is None:
+            self._exhausted = True
+            return False
+        if isinstance(values, Wait):
+            return False
+        trial = self._journal.plan(values)
+        self._trials[trial.number] = TrialRecord(trial, ())
+        self._owed += owed(self._trials[trial.number], self._config.training)
+        return True
+
+    def _task(self, session: Session) -> Task:
+        values = with_defaults(session.trial.values, self._config.space.hparams)
+        return Task(
+            session=session,
+            values=values,
+            settings=self._config.settings_for(values),
+            objective=self._config.objective,
+            home=self._journal.home.resolve(),
+            detail=self._config.sweep.detail,
+            keep_above=self._models.bar,
+        )
+
+    # Collect, journal, tell.
+
+    def _collect(self, seconds: float) -> None:
+        messages = [m for m in self._executor.collect(seconds) if m.session in self._flights]
+        for message in messages:
+            self._flights[message.session].last_sign = time.monotonic()
+        lasting = [message for message in messages if isinstance(message, Epoch | Ended)]
+        if lasting:
+            self._write(lasting)
+        for message in messages:
+            self._pass_on(message)
+
+    def _write(self, messages: Iterable[Message]) -> None:
+        now = time.time()
+        with self._journal.transaction():
+            for message in messages:
+                if isinstance(message, Epoch):
+                    self._journal.epoch(message)
+                elif isinstance(message, Ended):
+                    self._journal.end(message.session, message.outcome, now)
+
+    def _pass_on(self, message: Message) -> None:
+        if isinstance(message, Epoch):
+            self._tell(methodcaller("epoch", message))
+        elif isinstance(message, Ended) and message.session in self._flights:  # one that was cancelled may end twice
+            flight = self._flights.pop(message.session)
+            facts = {**flight.session.outcome.facts, **message.outcome.facts}
+            outcome = replace(message.outcome, facts=facts)
+            ended = replace(flight.session, outcome=outcome, ended=time.time())
+            self._note(ended)
+            self._tell_end(ended)
+            self._settle(ended)
+
+    def _note(self, session: SessionRecord) -> None:
+        """Keep a trial's sessions as the record has them, while some of them are still to come."""
+        number = session.session.trial.number
+        trial = self._trials[number]
+        others = [s for s in trial.sessions if s.name != session.name]
+        ordered = sorted([*others, session], key=lambda s: (s.session.repeat, s.session.attempt))
+        self._trials[number] = TrialRecord(trial.trial, tuple(ordered))
+
+    def _settle(self, ended: SessionRecord) -> None:
+        """A session ended: try it again, wait for its other repeats, or tell the strategy of the whole trial."""
+        trial = self._trials[ended.session.trial.number]
+        if ended.status.has_result:
+            self._models.consider([ended])
+            self._models.prune(self._flights)
+        else:
+            again = [s for s in owed(trial, self._config.training) if s.repeat == ended.session.repeat]
+            self._owed.extendleft(again)
+            self._failures += not again
+        waiting = any(session.trial.number == trial.trial.number for session in self._owed)
+        if not waiting and trial.status is not Status.RUNNING:
+            del self._trials[trial.trial.number]
+            self._strategy.tell(trial)
+
+    def _tell_end(self, session: SessionRecord) -> None:
+        """Tell a session's end; if a writer is switched off, the next run tells it again."""
+        self._tell(methodcaller("end", session))
+        if not self._switched_off:
+            self._told.append(session.name)
+
+    def _tell(self, say: Callable[[Writer], None]) -> None:
+        """Tell every writer; one that fails is switched off with a line, and the sweep goes on."""
+        for writer in list(self._writers):
+            try:
+                say(writer)
+            except Exception as error:
+                self._writers.remove(writer)
+                self._switched_off = True
+                name = type(writer).__name__
+                self._warn(f"{name} is switched off, the record goes on without it: {type(error).__name__}: {error}")
+
+    def _mark_told(self) -> None:
+        if self._told:
+            with self._journal.transaction():
+                self._journal.told(self._told)
+            self._told.clear()
+
+    # Ends that do not come from the trial itself.
+
+    def _watch(self) -> None:
+        if not isinstance(self._executor, Cancels):
+            return
+        training, now = self._config.training, time.monotonic()
+        for name, flight in self._flights.items():
+            running, silent = time.time() - flight.session.began, now - flight.last_sign
+            if training.timeout is not None and running > training.timeout:
+                problem = f"still running after training.timeout = {training.timeout:g} s"
+                self._executor.cancel(name, Outcome.failed(FailureKind.TIMEOUT, problem))
+            elif training.stall_after is not None and silent > training.stall_after:
+                problem = f"no sign of life for training.stall_after = {training.stall_after:g} s"
+                self._executor.cancel(name, Outcome.failed(FailureKind.STALLED, problem))
+
+    def _close_flights(self) -> None:
+        """The user asked to stop: what has ended is kept, what runs is closed as interrupted."""
+        self._collect(0.0)
+        self._executor.close()
+        stopped = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
+        messages = [Ended(name, stopped) for name in self._flights]
+        self._write(messages)
+        self._owed.clear()
+        for message in messages:
+            self._pass_on(message)
+        self._mark_told()

@@ -1,0 +1,31 @@
+"""The whole space, in its declared order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gridsearch.grid import Space
+from gridsearch.hparams import Combination, combination_id
+from gridsearch.record import TrialRecord, with_defaults
+
+__all__ = ["GridStrategy"]
+
+
+class GridStrategy:
+    """Proposes every combination of a space that has no trial yet; results do not change what comes next."""
+
+    def __init__(self, space: Space) -> None:
+        self._hparams = space.hparams
+        self._rest: Iterator[Combination] = iter(space)
+        self._known: set[str] = set()
+
+    def tell(self, trial: TrialRecord) -> None:
+        """A trial exists: its combination need not be proposed."""
+        self._known.add(combination_id(with_defaults(trial.trial.values, self._hparams)))
+
+    def ask(self) -> Combination | None:
+        """The next combination without a trial, or None when the space is exhausted."""
+        for values in self._rest:
+            if combination_id(values) not in self._known:
+                return values
+        return None

@@ -1,0 +1,206 @@
+"""The sweep file as text: TOML to tables and back, tables to HParams and back, errors to file, key, value and cure.
+
+Nothing here knows which sections there are; ``config`` does, and trusts what comes out.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from gridsearch.errors import SweepFileError
+from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval, Value
+
+__all__ = ["At", "apply_override", "as_table", "declared_grids", "explained", "read_tables", "without_none"]
+
+DECLARE = "declare at least one HParam, as in learning_rate = { discrete = [0.001, 0.0001] }"
+
+SHOWN = 60
+"""Characters of a key or value that a message repeats."""
+
+INTERVALS: dict[str, type[IntInterval] | type[RealInterval]] = {
+    "int_interval": IntInterval,
+    "real_interval": RealInterval,
+}
+DTYPES: dict[str, type[Value]] = {"bool": bool, "int": int, "float": float, "str": str}
+
+
+def _domain(table: Mapping[str, Any]) -> Domain:
+    kinds = [kind for kind in ("discrete", *INTERVALS) if kind in table]
+    if len(kinds) != 1:
+        raise ValueError("give one of discrete = [...], int_interval = [min, max], real_interval = [min, max]")
+    kind, values = kinds[0], table[kinds[0]]
+    allowed = {kind, "default", "display_name", "description"} | (
+        {"dtype"} if kind == "discrete" else {"points", "log"}
+    )
+    for key in table:
+        if key not in allowed:
+            raise ValueError(f"unknown key {key!r}{_nearest(key, allowed)}")
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{kind} = {values!r}: write it in brackets")
+    if kind == "discrete":
+        if "dtype" in table and table["dtype"] not in DTYPES:
+            raise ValueError(f"dtype = {table['dtype']!r}: one of {', '.join(DTYPES)}")
+        return Discrete(values, DTYPES.get(table.get("dtype", "")))
+    if len(values) != 2:
+        raise ValueError(f"{kind} = {values!r}: two numbers, minimum and maximum")
+    return INTERVALS[kind](*values, points=table.get("points"), log=table.get("log", False))
+
+
+def declared_grids(hparams: object) -> tuple[tuple[HParam, ...], ...]:
+    """[hparams] as a tuple of grids: one table is one grid, [[hparams]] several; HParam objects pass as they are."""
+    if isinstance(hparams, Mapping):
+        hparams = [hparams]
+    if not isinstance(hparams, Sequence) or isinstance(hparams, str) or not hparams:
+        raise ValueError(DECLARE)
+    if all(hasattr(h, "domain") for h in hparams):
+        hparams = [hparams]
+    return tuple(_one_grid(grid) for grid in hparams)
+
+
+def _one_grid(declared: object) -> tuple[HParam, ...]:
+    if not isinstance(declared, Mapping):
+        if not isinstance(declared, Sequence) or isinstance(declared, str):
+            raise ValueError(f"{declared!r} is not a table of HParams")
+        return tuple(HParam.accept(hparam) for hparam in declared)
+    if not declared:
+        raise ValueError(DECLARE)
+    grid = []
+    for name, table in declared.items():
+        if not isinstance(table, Mapping):
+            raise At(name, ValueError(f"{table!r}: write a domain, as in {{ discrete = [...] }}"))
+        try:
+            extra = {key: table[key] for key in ("display_name", "description", "default") if key in table}
+            grid.append(HParam(name, _domain(table), **extra))
+        except (ValueError, TypeError) as error:
+            raise At(name, error) from error
+    return tuple(grid)
+
+
+class At(ValueError):
+    """An error below a key that pydantic does not see, such as a domain inside [hparams]."""
+
+    def __init__(self, key: str, error: Exception) -> None:
+        self.key = key
+        super().__init__(str(error))
+
+
+def as_table(hparam: HParam) -> dict[str, Any]:
+    """An HParam as the table that declares it."""
+    domain = hparam.domain
+    table: dict[str, Any] = {}
+    if isinstance(domain, Discrete):
+        table = {"discrete": list(domain.values), "dtype": domain.dtype.__name__}
+    elif isinstance(domain, IntInterval | RealInterval):
+        kind = "int_interval" if isinstance(domain, IntInterval) else "real_interval"
+        table = {kind: [domain.min_value, domain.max_value], "points": domain.points, "log": domain.log}
+    extra = {"default": hparam.default, "display_name": hparam.display_name, "description": hparam.description}
+    return {key: value for key, value in {**table, **extra}.items() if value is not None and value is not False}
+
+
+def without_none(value: Any) -> Any:
+    """The same tables less every key that is None, which TOML cannot write."""
+    if isinstance(value, dict):
+        return {key: without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def read_tables(file: Path) -> dict[str, Any]:
+    """A TOML file's tables.
+
+    Raises:
+        SweepFileError: there is no such file, or it is not TOML.
+    """
+    try:
+        return tomllib.loads(file.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        cure = "Name a sweep file, or write one: the README begins with an example."
+        raise SweepFileError("there is no such sweep file", where=os.fspath(file), cure=cure) from None
+    except OSError as error:
+        raise SweepFileError(f"cannot be read: {error.strerror}", where=os.fspath(file)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        cure = "Strings need quotes, every [table] and every key may stand once; see toml.io for the syntax."
+        raise SweepFileError(f"not valid TOML: {error}", where=os.fspath(file), cure=cure) from None
+
+
+def apply_override(tables: dict[str, Any], override: str) -> None:
+    """Apply one ``--set a.b=value`` to the tables of a file.
+
+    Raises:
+        SweepFileError: it has no ``=``, or leads through something that is not a table.
+    """
+    key, equals, text = override.partition("=")
+    path = [part.strip() for part in key.split(".")]
+    if not equals or not all(path):
+        cure = "Write it as section.key=value, as in --set data.image_size=64."
+        raise SweepFileError(f"{override!r} is not key=value", where="--set", cure=cure)
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word: --set model.build=my.module:build
+    table: Any = tables
+    for part in path[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise SweepFileError(f"{part!r} is not a table", where=f"--set {override}")
+    table[path[-1]] = value
+
+
+def explained(error: ValidationError, where: str, model: type[BaseModel]) -> SweepFileError:
+    """Pydantic's errors as lines of key, problem, value and cure."""
+    lines = []
+    for each in error.errors():
+        cause = each.get("ctx", {}).get("error")
+        path = [str(part) for part in each["loc"] if not _is_branch(part)]
+        if isinstance(cause, At):
+            path.append(cause.key)
+        lines.append(
+            _line(".".join(_short(part) for part in path), each, model, str(cause) if cause else _lower(each["msg"]))
+        )
+    first, *rest = dict.fromkeys(lines)
+    return SweepFileError("\n".join([first, *(f"{where}: {line}" for line in rest)]), where=where)
+
+
+def _line(key: str, each: Any, model: type[BaseModel], message: str) -> str:
+    if each["type"] == "extra_forbidden":
+        *section, name = key.split(".")
+        known = _fields_of(model, section)
+        return f"{key}: unknown key{_nearest(name, known)}"
+    if each["type"] == "missing":
+        return f"{key}: missing{': ' + DECLARE if key == 'hparams' else ''}"
+    value = "" if isinstance(each["input"], dict | list | tuple) or "error" in each.get("ctx", {}) else each["input"]
+    return f"{key}: {message}" if value == "" else f"{key} = {_short(repr(value))}: {message}"
+
+
+def _fields_of(model: type[BaseModel], section: Sequence[str]) -> list[str]:
+    """The keys that a section may have, or the sections themselves."""
+    fields = model.model_fields
+    if section:
+        kind = fields[section[0]].annotation if section[0] in fields else None
+        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+    return [name for name, field in fields.items() if not field.exclude]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _is_branch(part: object) -> bool:
+    """Whether a part of pydantic's location names a branch of a union instead of a key."""
+    return isinstance(part, str) and (part.endswith("]") or part in ("int", "float", "constrained-int"))
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; the keys here are {', '.join(names)}"

@@ -1,0 +1,158 @@
+"""A whole sweep put together: data checked, record opened, strategy, executor and writers chosen, runner run."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gridsearch.config import SweepConfig
+from gridsearch.executors import Executor
+from gridsearch.executors.inline import InlineExecutor
+from gridsearch.journal import Journal
+from gridsearch.planning import Plan, plan_of
+from gridsearch.record import DATABASE, Record
+from gridsearch.runner import Limits, Runner
+from gridsearch.stopping import Stop
+from gridsearch.strategies.grid import GridStrategy
+from gridsearch.writers import Writer
+
+__all__ = ["Preview", "Result", "preview", "sweep"]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a sweep would do: its plan, and the record if there is one."""
+
+    config: SweepConfig
+    plan: Plan
+    record: Record | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A sweep after it ended: the record, and how the plan stands."""
+
+    record: Record
+    plan: Plan
+
+
+def preview(config: SweepConfig) -> Preview:
+    """Where a sweep stands; writes nothing.
+
+    Raises:
+        HomeError: there is a record that cannot be read.
+    """
+    home = config.sweep.logdir
+    record = Record.read(home) if (home / DATABASE).is_file() else None
+    return Preview(config, plan_of(config, record), record)
+
+
+def sweep(
+    config: SweepConfig,
+    *,
+    limits: Limits | None = None,
+    observers: Callable[[Plan, int], Sequence[Writer]] = lambda plan, slots: (),
+    facts: Mapping[str, Any] | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Result:
+    """Run a sweep, or what is left of it.
+
+    Args:
+        config: what to train.
+        limits: when to give up, what to try again.
+        observers: makes further writers, such as a progress display, from the plan and the number of slots.
+        facts: kept with every session.
+        warn: says a line to the user.
+
+    Returns:
+        The record at the end. Failed trials are in it; they do not raise.
+
+    Raises:
+        DataError: the pictures cannot be trained on.
+        HomeError: the log directory is in use, of another recipe, damaged or not writable.
+        Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
+    """
+    limits = limits or Limits()
+    recipe = complete_recipe(config)
+    with Journal(config.sweep.logdir) as journal:
+        journal.settle(recipe, config.hparams, config.objective)
+        _write_experiment_if_new(journal, config)
+        plan = plan_of(config, journal.record(), retry=limits.retry_failed)
+        with Stop() as stop:
+            executor = _executor(config, stop, plan)
+            stop.at_once = executor.close
+            try:
+                _run(config, journal, executor, stop, limits, observers(plan, executor.slots), facts, warn)
+            finally:
+                executor.close()
+        record = journal.record()
+    return Result(record, plan_of(config, record))
+
+
+def _run(
+    config: SweepConfig,
+    journal: Journal,
+    executor: Executor,
+    stop: Stop,
+    limits: Limits,
+    observers: Sequence[Writer],
+    facts: Mapping[str, Any] | None,
+    warn: Callable[[str], None],
+) -> None:
+    from gridsearch.writers.events import EventsWriter
+
+    writers = [EventsWriter(journal.home, config.objective), *observers]
+    strategy = GridStrategy(config.space)
+    runner_facts = {"host": socket.gethostname(), **(facts or {})}
+    Runner(config, journal, strategy, executor, writers, stop, limits=limits, facts=runner_facts, warn=warn).run()
+
+
+def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:
+    if config.sweep.executor == "inline":
+        return InlineExecutor(stop.interrupts)
+    from gridsearch.executors.processes import ProcessExecutor, default_workers
+
+    workers = config.sweep.workers or default_workers(config.sweep.threads)
+    return ProcessExecutor(max(1, min(workers, plan.left * config.training.repeats)), config.sweep.threads)
+
+
+def complete_recipe(config: SweepConfig) -> dict[str, Any]:
+    """The sweep's recipe with a fingerprint of its pictures, which are checked on the way.
+
+    Raises:
+        DataError: pictures are missing, broken or in the wrong place.
+    """
+    recipe = config.recipe()
+    if config.model.objective:
+        return recipe
+    from gridsearch.datasets.inspection import inspect
+
+    sizes = next((h.domain.values for h in config.space.hparams if h.name == "batch_size"), (config.data.batch_size,))
+    for train, validation in _folders(config):
+        summary = inspect(train, validation, batch_size=max(int(size) for size in sizes))
+        recipe.setdefault("data.fingerprint", summary.fingerprint)
+    return recipe
+
+
+def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:
+    """Every pair of folders that a trial may train on; more than one where an HParam sweeps them."""
+    swept = {h.name: h.domain.values for h in config.space.hparams if h.name in ("train", "validation")}
+    trains = [Path(str(value)) for value in swept.get("train", (config.data.train,))]
+    validations = [Path(str(value)) for value in swept.get("validation", (config.data.validation,))]
+    return [(train, validation) for train in trains for validation in validations]
+
+
+def _write_experiment_if_new(journal: Journal, config: SweepConfig) -> None:
+    """TensorBoard's experiment record, before anything else; again only when what it declares has changed."""
+    from gridsearch.writers.events import write_experiment
+
+    facts = journal.facts()
+    declared = {"hparams": facts["hparams"], "objective": facts["objective"]}
+    there = any(".tfevents." in file.name for file in journal.home.iterdir() if file.is_file())
+    if facts.get("experiment") != declared or not there:
+        write_experiment(journal.home, config.space.hparams, config.objective, journal.record().trials)
+        with journal.transaction():
+            journal.set_fact("experiment", declared)

@@ -1,0 +1,206 @@
+"""Trials, sessions, how they end, and the messages that travel between processes.
+
+A *trial* is one combination to be trained; a *session* is one training of it: repeat r, attempt a. Everything here is
+a frozen value that can be pickled, so that a session reads the same in the process that planned it, in the one that
+trains it, and in the record.
+
+    planned ──► running ──► completed                 its result counts
+                       ├──► stopped                   ended early by a strategy, its result counts
+                       └──► failed, of a kind         FailureKind says which
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from gridsearch.hparams import Combination
+
+__all__ = [
+    "Ended",
+    "Epoch",
+    "FailureKind",
+    "Heartbeat",
+    "Message",
+    "Objective",
+    "Outcome",
+    "Session",
+    "Status",
+    "Trial",
+    "summarise",
+]
+
+
+class Status(StrEnum):
+    """Where a trial or a session stands."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the metrics count: completed, or stopped early on purpose."""
+        return self in (Status.COMPLETED, Status.STOPPED)
+
+
+class FailureKind(StrEnum):
+    """Why a session failed."""
+
+    EXCEPTION = "exception"  # the training raised
+    DIVERGED = "diverged"  # a loss or the metric became NaN or infinite
+    KILLED = "killed"  # the worker died: a signal, out of memory, os._exit
+    TIMEOUT = "timeout"  # longer than training.timeout
+    STALLED = "stalled"  # no sign of life for training.stall_after
+    LOST = "lost"  # the machine went away
+    INTERRUPTED = "interrupted"  # the sweep itself was stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A combination with its number: order of planning from 1, never reused."""
+
+    number: int
+    id: str
+    values: Combination
+
+    @property
+    def name(self) -> str:
+        """``run-0007``: the group name in TensorBoard, the stem of every session's directory."""
+        return f"run-{self.number:04d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One training of a trial: repeat from 0 (another seed), attempt from 1 (after a failure)."""
+
+    trial: Trial
+    repeat: int
+    attempt: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The session's directory: ``run-0007``, ``run-0007-r1``, ``run-0007-a2``, ``run-0007-r1-a2``."""
+        repeat = f"-r{self.repeat}" if self.repeat else ""
+        attempt = f"-a{self.attempt}" if self.attempt > 1 else ""
+        return f"{self.trial.name}{repeat}{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What the sweep is about: a metric's name, as in ``accuracy``, and whether more or less of it is better.
+
+    Keras reports the validation's metrics under ``val_``; the objective is the validation's where there is one.
+    """
+
+    metric: str = "accuracy"
+    maximize: bool = True
+
+    def of(self, metrics: Mapping[str, float]) -> float | None:
+        """The objective's value in one epoch's metrics, or None if it was not reported."""
+        return _validated(metrics, self.metric)
+
+    def better(self, one: float, other: float) -> bool:
+        """Whether the first value is strictly better than the second."""
+        return one > other if self.maximize else one < other
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The dashboard's metric columns, the objective first."""
+        names = (self.metric, f"best_{self.metric}", "loss", "best_epoch", "seconds")
+        return tuple(dict.fromkeys(names))
+
+
+def _validated(metrics: Mapping[str, float], name: str) -> float | None:
+    value = metrics.get(f"val_{name}", metrics.get(name))
+    return None if value is None else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session ended.
+
+    Args:
+        status: ``completed``, ``stopped`` or ``failed``.
+        kind: why, if it failed.
+        metrics: final values by the dashboard's names, see ``summarise``; without NaN or infinity.
+        message: one line for people; empty when all went well.
+        charged: whether a failure counts against the trial's retries (an orderly interruption does not).
+        facts: where and with what it ran: host, pid, versions, precision.
+    """
+
+    status: Status
+    kind: FailureKind | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
+    charged: bool = True
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def failed(cls, kind: FailureKind, message: str, **fields: Any) -> Outcome:
+        """A failure of this kind."""
+        return cls(Status.FAILED, kind, message=message, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A finished epoch, counted from 0, with its metrics under the names that Keras gives them."""
+
+    session: str
+    epoch: int
+    metrics: Mapping[str, float]
+    time: float  # seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A sign of life between epochs; ``step`` of ``steps`` batches of the epoch are done, where that is known."""
+
+    session: str
+    epoch: int = 0
+    step: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session's last message."""
+
+    session: str
+    outcome: Outcome
+
+
+Message = Epoch | Heartbeat | Ended
+
+
+def summarise(
+    objective: Objective, epochs: Mapping[int, Mapping[str, float]], final: Mapping[str, float], seconds: float
+) -> dict[str, float]:
+    """The final metrics of a session, by the dashboard's names.
+
+    Args:
+        objective: the sweep's metric.
+        epochs: what was reported, by epoch from 0.
+        final: the metrics at the end; the last epoch's when the training returned none of its own.
+        seconds: wall time of the session.
+
+    Returns:
+        ``<metric>`` (last), ``best_<metric>``, ``loss`` (last, validation's where there is one), ``best_epoch``
+        (counted from 1, 0 where no epoch was reported) and ``seconds``. What was not reported, or is NaN or infinite,
+        is left out.
+    """
+    found: dict[str, float | None] = {objective.metric: objective.of(final)}
+    best, best_epoch = objective.of(final), max(epochs, default=-1) + 1
+    for epoch in sorted(epochs, reverse=True):
+        value = objective.of(epochs[epoch])
+        if value is not None and math.isfinite(value) and (best is None or not objective.better(best, value)):
+            best, best_epoch = value, epoch + 1  # of equal epochs, the earliest
+    found |= {f"best_{objective.metric}": best, "loss": _validated(final, "loss")}
+    found |= {"best_epoch": best_epoch, "seconds": round(seconds, 3)}
+    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
