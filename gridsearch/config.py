@@ -263,7 +263,8 @@ class SweepConfig(_Section):
         """The metric and its direction."""
         metric = self.sweep.metric.removeprefix("val_")
         smaller = any(word in metric.lower() for word in ("loss", "error", "mse", "mae"))
-        return Objective(metric, self.sweep.goal != "min" if self.sweep.goal else not smaller)
+        maximize = self.sweep.goal != "min" if self.sweep.goal else not smaller
+        return Objective(metric, maximize, with_loss=not self.model.objective)
 
     def settings_for(self, values: Combination) -> Settings:
         """The settings of one trial: HParams named like a setting take its place."""

@@ -4,7 +4,7 @@ A transaction is what happened between two looks at the executor; it is on disk,
 database keeps SQLite's rollback journal (which works on network file systems, unlike its write-ahead log).
 
     with Journal(home) as journal:                  # takes the home's lock, or says who holds it
-        journal.settle(config...)                   # same recipe, or HomeError with the keys that differ
+        journal.settle(recipe, ...)                 # same recipe, or HomeError with the keys that differ
         with journal.transaction():
             trial = journal.plan(values); journal.begin(session)
         with journal.transaction():
@@ -19,6 +19,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,7 @@ from typing import Any, Self
 import psutil
 
 from gridsearch.errors import HomeError
+from gridsearch.grid import Space
 from gridsearch.hparams import Combination, HParam, combination_id
 from gridsearch.record import (
     DATABASE,
@@ -36,9 +38,7 @@ from gridsearch.record import (
     connect,
     read_record,
     told_plainly,
-    with_defaults,
 )
-from gridsearch.sweepfile import as_table
 from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial
 
 __all__ = ["Journal"]
@@ -172,7 +172,7 @@ class Journal:
             return read_record(self._database, self.home)
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the sweep itself: ``recipe``, ``hparams``, ``objective``, ``experiment``; {} if new."""
+        """What is known of the sweep itself: ``recipe``, ``tables``, ``objective``, ``experiment``; {} if new."""
         with told_plainly(self._file):
             return {key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM sweep")}
 
@@ -180,29 +180,26 @@ class Journal:
         """Keep something of the sweep itself, as JSON."""
         self._database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
 
-    def settle(self, recipe: Mapping[str, Any], grids: Sequence[Sequence[HParam]], objective: Objective) -> None:
+    def settle(self, recipe: Mapping[str, Any], tables: Mapping[str, Any], space: Space, objective: Objective) -> None:
         """Adopt a sweep's declaration, or refuse it.
 
         Another domain is an extension and welcome; another recipe would mix results that cannot be compared.
 
+        Args:
+            recipe: everything besides HParam values that decides a result.
+            tables: the sweep file, for those who read the record.
+            space: its HParams, whose defaults say what earlier trials had.
+            objective: its metric.
+
         Raises:
             HomeError: the recipe is not the one that the recorded trials were trained with; every differing key.
         """
-        known = self.facts()
         if self._database.execute("SELECT 1 FROM trial").fetchone():
-            _refuse_other_recipe(known["recipe"], recipe, [h for grid in grids for h in grid], self.home)
-        tables = [{hparam.name: as_table(hparam) for hparam in grid} for grid in grids]
+            _refuse_other_recipe(self.facts()["recipe"], recipe, space.hparams, self.home)
         with self.transaction():
             self.set_fact("recipe", dict(recipe))
-            self.set_fact("hparams", tables)
-            self.set_fact("objective", {"metric": objective.metric, "maximize": objective.maximize})
-
-    def known(self, hparams: Iterable[HParam]) -> dict[str, Trial]:
-        """Planned trials by the identity they have under today's declaration."""
-        declared = tuple(hparams)
-        return {
-            combination_id(with_defaults(trial.trial.values, declared)): trial.trial for trial in self.record().trials
-        }
+            self.set_fact("tables", dict(tables))
+            self.set_fact("objective", asdict(objective))
 
     def plan(self, values: Combination) -> Trial:
         """Give a combination the next number, or find the trial that has it already."""

@@ -100,6 +100,8 @@ class Record:
     hparams: tuple[HParam, ...]
     objective: Objective
     recipe: Mapping[str, Any]
+    tables: Mapping[str, Any]
+    """The sweep file as it was last run, see ``SweepConfig.tables``."""
     trials: tuple[TrialRecord, ...]
 
     @classmethod
@@ -202,11 +204,15 @@ def read_record(database: sqlite3.Connection, home: Path) -> Record:
             sessions.setdefault(session.session.trial.number, []).append(session)
     finally:
         database.execute("COMMIT")
+    if "tables" not in facts:  # a runner has made the file, and was stopped before it declared anything
+        raise HomeError("no sweep has been recorded here yet", where=str(home), cure="Run `gridsearch sweep` first.")
+    tables = json.loads(facts["tables"])
     return Record(
         home=home,
-        hparams=tuple(h for grid in declared_grids(json.loads(facts["hparams"])) for h in grid),
+        hparams=tuple({h.name: h for grid in declared_grids(tables["hparams"]) for h in grid}.values()),
         objective=Objective(**json.loads(facts["objective"])),
         recipe=json.loads(facts["recipe"]),
+        tables=tables,
         trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
     )
 

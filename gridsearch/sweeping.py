@@ -39,15 +39,15 @@ class Result:
     plan: Plan
 
 
-def preview(config: SweepConfig) -> Preview:
-    """Where a sweep stands; writes nothing.
+def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
+    """Where a sweep stands, and would with failed trials tried again (``retry``); writes nothing.
 
     Raises:
         HomeError: there is a record that cannot be read.
     """
     home = config.sweep.logdir
     record = Record.read(home) if (home / DATABASE).is_file() else None
-    return Preview(config, plan_of(config, record), record)
+    return Preview(config, plan_of(config, record, retry=retry), record)
 
 
 def sweep(
@@ -78,7 +78,7 @@ def sweep(
     limits = limits or Limits()
     recipe = complete_recipe(config)
     with Journal(config.sweep.logdir) as journal:
-        journal.settle(recipe, config.hparams, config.objective)
+        journal.settle(recipe, config.tables(), config.space, config.objective)
         _write_experiment_if_new(journal, config)
         plan = plan_of(config, journal.record(), retry=limits.retry_failed)
         with Stop() as stop:
@@ -150,7 +150,7 @@ def _write_experiment_if_new(journal: Journal, config: SweepConfig) -> None:
     from gridsearch.writers.events import write_experiment
 
     facts = journal.facts()
-    declared = {"hparams": facts["hparams"], "objective": facts["objective"]}
+    declared = {"hparams": facts["tables"]["hparams"], "objective": facts["objective"]}
     there = any(".tfevents." in file.name for file in journal.home.iterdir() if file.is_file())
     if facts.get("experiment") != declared or not there:
         write_experiment(journal.home, config.space.hparams, config.objective, journal.record().trials)

@@ -101,6 +101,8 @@ class Objective:
 
     metric: str = "accuracy"
     maximize: bool = True
+    with_loss: bool = True
+    """Whether every trial will report a loss: a column that some rows lack hides them in parallel coordinates."""
 
     def of(self, metrics: Mapping[str, float]) -> float | None:
         """The objective's value in one epoch's metrics, or None if it was not reported."""
@@ -113,7 +115,8 @@ class Objective:
     @property
     def columns(self) -> tuple[str, ...]:
         """The dashboard's metric columns, the objective first."""
-        names = (self.metric, f"best_{self.metric}", "loss", "best_epoch", "seconds")
+        loss = ("loss",) if self.with_loss else ()
+        names = (self.metric, f"best_{self.metric}", *loss, "best_epoch", "seconds")
         return tuple(dict.fromkeys(names))
 
 
@@ -187,7 +190,7 @@ def summarise(
     Args:
         objective: the sweep's metric.
         epochs: what was reported, by epoch from 0.
-        final: the metrics at the end; the last epoch's when the training returned none of its own.
+        final: what the training returned; what it left out is taken from the last epoch.
         seconds: wall time of the session.
 
     Returns:
@@ -195,6 +198,7 @@ def summarise(
         (counted from 1, 0 where no epoch was reported) and ``seconds``. What was not reported, or is NaN or infinite,
         is left out.
     """
+    final = {**epochs[max(epochs)], **final} if epochs else final
     found: dict[str, float | None] = {objective.metric: objective.of(final)}
     best, best_epoch = objective.of(final), max(epochs, default=-1) + 1
     for epoch in sorted(epochs, reverse=True):

@@ -61,6 +61,10 @@ class Pipelines:
             self._fit([training, validating], common["rescale"])
         self._train = self._flow(training, settings.data.train, shuffle=True)
         self._validation = self._flow(validating, settings.data.validation, shuffle=False)
+        # In order of files, a few validation steps would see one class only; mixed once, they see the same mixture
+        # in every epoch, trial and repeat.
+        mixed = np.random.default_rng(settings.training.seed).permutation(self._validation.samples)
+        self._validation.index_array = mixed
 
     def _flow(self, generator: ImageDataGenerator, folder: Path, *, shuffle: bool) -> DirectoryIterator:
         data = self._settings.data

@@ -1,0 +1,248 @@
+"""The command line: what there is to say, declared here; the work behind it is imported when it is asked for.
+
+Progress goes to stderr, results to stdout. Exit status: 0 done, 1 some trials failed, 2 the user can mend it,
+130 interrupted and ready to go on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gridsearch import __version__
+from gridsearch.errors import GridsearchError
+
+if TYPE_CHECKING:
+    from gridsearch.config import SweepConfig
+
+__all__ = ["cli", "main"]
+
+DEFAULT_HOME = Path("logs/hparam_tuning")
+
+PATH = click.Path(path_type=Path)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+logdir_argument = click.argument("logdir", type=PATH, default=DEFAULT_HOME)
+
+
+def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What ``sweep`` and ``plan`` share: the file, overrides, the log directory."""
+    command = click.option("--retry-failed", is_flag=True, help="Give failed trials one more attempt.")(command)
+    command = click.option("--logdir", type=PATH, help="Log directory; the same as --set sweep.logdir=DIR.")(command)
+    command = click.option(
+        "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, as in data.image_size=64."
+    )(command)
+    return click.argument("sweep_file", type=PATH, required=False, metavar="[SWEEP.toml]")(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    r"""Train a Keras classifier with every combination of hyperparameters, and see them all in TensorBoard.
+
+    \b
+    gridsearch data sample     a small set of drawn cats and dogs to begin with
+    gridsearch plan            what would be trained
+    gridsearch sweep           train it; the same command resumes
+    gridsearch tensorboard     look at it
+    """
+
+
+def _config(sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | None) -> SweepConfig:
+    from gridsearch.config import SweepConfig
+
+    extra = [f"sweep.logdir={_toml_string(str(logdir))}"] if logdir is not None else []
+    return SweepConfig.load(sweep_file, [*overrides, *extra])
+
+
+def _toml_string(text: str) -> str:
+    import json
+
+    return json.dumps(text)  # a JSON string is a TOML basic string
+
+
+@cli.command()
+@sweep_options
+@click.option("--workers", type=click.IntRange(1), help="Trials at a time; default: one per processor.")
+@click.option("--fail-fast", is_flag=True, help="Stop after the first failed trial.")
+@click.option("--max-failures", type=click.IntRange(1), metavar="N", help="Stop after N failed trials.")
+@as_json
+def sweep(
+    sweep_file: Path | None,
+    overrides: tuple[str, ...],
+    logdir: Path | None,
+    retry_failed: bool,
+    workers: int | None,
+    fail_fast: bool,
+    max_failures: int | None,
+    as_json: bool,
+) -> None:
+    """Train every combination that has no result yet.
+
+    Without SWEEP.toml, sweep.toml of the working directory is taken. Finished trials are never trained again; a sweep
+    that was interrupted or extended goes on from where it stands.
+    """
+    from gridsearch import commands
+    from gridsearch.runner import Limits
+
+    extra = (f"sweep.workers={workers}",) if workers else ()
+    limits = Limits(retry_failed, 1 if fail_fast else max_failures)
+    sys.exit(commands.sweep(_config(sweep_file, overrides + extra, logdir), limits, as_json))
+
+
+@cli.command()
+@sweep_options
+@click.option("--rows", type=click.IntRange(0), default=40, show_default=True, help="Combinations to list at most.")
+@as_json
+def plan(
+    sweep_file: Path | None,
+    overrides: tuple[str, ...],
+    logdir: Path | None,
+    retry_failed: bool,
+    rows: int,
+    as_json: bool,
+) -> None:
+    """Say what `sweep` would do: how many combinations, how many are done, and which."""
+    from gridsearch import commands
+
+    commands.plan(_config(sweep_file, overrides, logdir), rows, retry_failed, as_json)
+
+
+@cli.command()
+@logdir_argument
+@click.option("--watch", is_flag=True, help="Show it again every two seconds until nothing is running.")
+@as_json
+def status(logdir: Path, watch: bool, as_json: bool) -> None:
+    """Say where a sweep stands, also while it runs."""
+    from gridsearch import commands
+
+    commands.status(logdir, watch, as_json)
+
+
+@cli.command()
+@logdir_argument
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, metavar="K", help="How many.")
+@as_json
+def best(logdir: Path, top: int, as_json: bool) -> None:
+    """List the best trials."""
+    from gridsearch import commands
+
+    commands.best(logdir, top, as_json)
+
+
+@cli.command()
+@logdir_argument
+@click.option("--patience", type=click.FloatRange(0), default=15.0, show_default=True, metavar="SECONDS",
+              help="How long the rows must stand still before a difference counts.")  # fmt: skip
+@as_json
+def check(logdir: Path, patience: float, as_json: bool) -> None:
+    """Start a real TensorBoard and compare every row of its HParams dashboard with the record."""
+    from gridsearch import commands
+
+    sys.exit(commands.check(logdir, patience, as_json))
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@logdir_argument
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")
+def tensorboard(logdir: Path, arguments: tuple[str, ...]) -> None:
+    """Start TensorBoard with room for every trial's files; options it knows are passed on, as in --port 6007."""
+    from gridsearch import commands
+
+    commands.tensorboard(logdir, arguments)
+
+
+@cli.group()
+def data() -> None:
+    """Fill the data folder with pictures, and check them."""
+
+
+out_option = click.option("--out", type=PATH, default=Path("data"), show_default=True, help="The data folder.")
+seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+
+
+@data.command()
+@out_option
+@click.option("--train", type=int, default=160, show_default=True, help="Training pictures over both classes.")
+@click.option("--validation", type=int, default=80, show_default=True, help="Validation pictures over both classes.")
+@seed_option
+@as_json
+def sample(out: Path, train: int, validation: int, seed: int, as_json: bool) -> None:
+    """Draw the built-in sample: cats and dogs, the same for the same seed."""
+    from gridsearch import commands
+
+    commands.draw_sample(out, train, validation, seed, as_json)
+
+
+@data.command()
+@click.argument("source", type=PATH, required=False)
+@out_option
+@click.option("--validation", type=float, default=0.2, show_default=True, help="Share of each class for validation.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take only N pictures, balanced over the classes.")
+@seed_option
+@click.option("--url", help="Download the archive from here; SOURCE, if given, is where it is kept.")
+@click.option("--sha256", help="What the archive's SHA-256 must be.")
+@as_json
+def prepare(
+    source: Path | None,
+    out: Path,
+    validation: float,
+    limit: int | None,
+    seed: int,
+    url: str | None,
+    sha256: str | None,
+    as_json: bool,
+) -> None:
+    r"""Turn SOURCE, an archive or folder of pictures, into data/train and data/validation.
+
+    \b
+    The layouts known are those of
+      Dogs vs. Cats        train/cat.0.jpg, also in a zip in a zip
+      PetImages            PetImages/Cat/0.jpg
+      anything             a folder for each class, or train/ and validation/ of such folders
+    """
+    from gridsearch import commands
+
+    if source is None and url is None:
+        raise click.UsageError("name a SOURCE, or a --url to download it from")
+    commands.prepare(source, out, validation, limit, seed, url, sha256, as_json)
+
+
+@data.command("check")
+@sweep_options
+@as_json
+def check_data(
+    sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | None, retry_failed: bool, as_json: bool
+) -> None:
+    """Decode every picture that the sweep file names, and say which cannot be trained on."""
+    from gridsearch import commands
+
+    commands.check_data(_config(sweep_file, overrides, logdir), as_json)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit status; what the user can mend is told without a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except GridsearchError as error:
+        click.echo(f"gridsearch: {error}", err=True)
+        sys.exit(error.exit_status)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("gridsearch: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has left; what the interpreter still wants to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

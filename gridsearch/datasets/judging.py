@@ -1,0 +1,238 @@
+"""Decode candidates until every class has as many usable pictures as it is to have.
+
+Unlimited, that is simply all of them. With a limit it goes in rounds: each draws just as many untried candidates as
+are missing, and a class that has run out leaves its share to the others. As the order of drawing is fixed by the seed
+and a picture is broken or not on every machine, the outcome is too, in however many processes it is done.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from gridsearch.datasets.layout import UNSPLIT, Candidate, Layout, Pool
+from gridsearch.datasets.parallel import Progress, map_pictures
+from gridsearch.datasets.pictures import BYTE_LIMIT, UnusablePictureError, standard_picture
+from gridsearch.datasets.sources import Entry, Source
+from gridsearch.errors import DataError
+
+__all__ = ["BrokenPicture", "Judge", "Tally", "UsablePicture", "check_room"]
+
+
+@dataclass(frozen=True)
+class BrokenPicture:
+    """A picture that was set aside.
+
+    Args:
+        file: its path within the source.
+        reason: what is wrong with it.
+    """
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class UsablePicture:
+    """A picture that was decoded and stored.
+
+    Args:
+        candidate: what it was in the source.
+        path: where it is stored for now.
+        suffix: what its final name is to end with.
+        converted: whether it was encoded anew.
+    """
+
+    candidate: Candidate
+    path: Path
+    suffix: str
+    converted: bool
+
+
+class Tally:
+    """What is still to be tried, in the order of trying, and what came of the rest.
+
+    Attributes:
+        waiting: untried candidates by pool.
+        usable: stored pictures by pool, in the order of trying.
+        broken: what was set aside.
+    """
+
+    def __init__(self, layout: Layout, seed: int) -> None:
+        self.waiting: dict[Pool, deque[Candidate]] = {}
+        for pool, candidates in layout.pools.items():
+            order = list(candidates)
+            # seeded by the pool as well: what is drawn from one class must not depend on the size of another
+            random.Random(f"{seed}/{pool.split}/{pool.class_name}").shuffle(order)
+            self.waiting[pool] = deque(order)
+        self.usable: dict[Pool, list[UsablePicture]] = {pool: [] for pool in layout.pools}
+        self.broken = [BrokenPicture(entry.name, "its name does not begin with a class") for entry in layout.unlabelled]
+
+    def draw(self, limit: int | None) -> list[tuple[Pool, Candidate]]:
+        """Take the candidates of the next round; none if there is no need for more."""
+        wanted = self._wanted(limit)
+        missing = {pool: wanted[pool] - len(self.usable[pool]) for pool in self.waiting}
+        return [
+            (pool, self.waiting[pool].popleft())
+            for pool in self.waiting
+            for _ in range(min(missing[pool], len(self.waiting[pool])))
+        ]
+
+    def _wanted(self, limit: int | None) -> dict[Pool, int]:
+        most = {pool: len(self.usable[pool]) + len(waiting) for pool, waiting in self.waiting.items()}
+        if limit is None:
+            return most
+        splits = sorted({pool.split for pool in most})
+        if splits == [UNSPLIT]:
+            return _balanced(most, limit)
+        shares = _shared(limit, most)
+        wanted = {}
+        for split in splits:
+            wanted.update(_balanced({pool: most[pool] for pool in most if pool.split == split}, shares[split]))
+        return wanted
+
+
+def _shared(limit: int, most: Mapping[Pool, int]) -> dict[str, int]:
+    """Share a limit out to train and validation in the proportion that the source has, one of each class at least."""
+    classes = len({pool.class_name for pool in most})
+    in_validation = sum(count for pool, count in most.items() if pool.split == "validation")
+    validation = round(limit * in_validation / max(1, sum(most.values())))
+    validation = min(max(validation, classes), limit - classes)
+    return {"validation": validation, "train": limit - validation}
+
+
+def _balanced(most: Mapping[Pool, int], limit: int) -> dict[Pool, int]:
+    """Deal a limit out one by one in turns, leaving out whoever has got all it can take."""
+    dealt = dict.fromkeys(most, 0)
+    while limit > 0 and (open_pools := [pool for pool in most if dealt[pool] < most[pool]]):
+        turn = max(1, limit // len(open_pools))
+        for pool in open_pools:
+            given = min(turn, most[pool] - dealt[pool], limit)
+            dealt[pool] += given
+            limit -= given
+    return dealt
+
+
+@dataclass(frozen=True)
+class _Job:
+    raw: Path
+    may_move: bool
+    stored: Path
+    suffix: str
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    problem: str = ""
+    suffix: str = ""
+    converted: bool = False
+
+
+@dataclass
+class Judge:
+    """Unpacks, decodes and stores candidates.
+
+    Args:
+        source: what they come from.
+        scratch: an existing folder; pictures are stored in it under numbers.
+        workers: processes, 1 or more; None takes one per processor.
+        on_progress: called with the number of pictures tried and to be tried.
+    """
+
+    source: Source
+    scratch: Path
+    workers: int | None
+    on_progress: Progress
+    tried: int = field(default=0, init=False)
+
+    def fill(self, tally: Tally, limit: int | None) -> None:
+        """Try candidates until all are tried or `limit` usable ones are found.
+
+        Raises:
+            DataError: the archive is damaged, or the disk has too little room.
+            OSError: a file cannot be written.
+        """
+        while drawn := tally.draw(limit):
+            self._try(tally, drawn)
+
+    def _try(self, tally: Tally, drawn: Sequence[tuple[Pool, Candidate]]) -> None:
+        total = self.tried + len(drawn)
+        self.on_progress(self.tried, total)
+        sound = {}
+        for pool, candidate in drawn:
+            if problem := _problem_of_size(candidate.entry):
+                self._count(tally, candidate, problem, total)
+            else:
+                sound[candidate.entry] = (pool, candidate)
+        check_room(self.source, list(sound), self.scratch)
+        jobs: deque[tuple[Entry, _Job]] = deque()
+        verdicts = map_pictures(_store, self._jobs(list(sound), jobs), total=len(sound), workers=self.workers)
+        stored = {}
+        for verdict in verdicts:
+            entry, job = jobs.popleft()
+            pool, candidate = sound[entry]
+            if not verdict.problem:
+                stored[entry] = UsablePicture(candidate, job.stored, verdict.suffix, verdict.converted)
+            self._count(tally, candidate, verdict.problem, total)
+        # in the order of trying: a tar yields its members in the order it was packed in
+        for entry, (pool, _) in sound.items():
+            if entry in stored:
+                tally.usable[pool].append(stored[entry])
+
+    def _jobs(self, entries: Sequence[Entry], drawn: deque[tuple[Entry, _Job]]) -> Iterator[_Job]:
+        for entry, raw in self.source.fetch(entries, self.scratch):
+            stored = self.scratch / f"{entry.number}.stored"
+            job = _Job(raw, self.source.unpacks, stored, PurePosixPath(entry.name).suffix)
+            drawn.append((entry, job))
+            yield job
+
+    def _count(self, tally: Tally, candidate: Candidate, problem: str, total: int) -> None:
+        if problem:
+            tally.broken.append(BrokenPicture(candidate.entry.name, problem))
+        self.tried += 1
+        self.on_progress(self.tried, total)
+
+
+def _problem_of_size(entry: Entry) -> str:
+    """What can be said against an entry without unpacking it."""
+    if entry.size < 0:
+        return "not a regular file, or a link that leads nowhere"
+    if entry.size > BYTE_LIMIT:
+        return f"larger than {BYTE_LIMIT // 1_000_000} MB"
+    return ""
+
+
+def check_room(source: Source, entries: Sequence[Entry], folder: Path) -> None:
+    """Refuse to begin what cannot end for want of disk space, whether the source is large or a bomb.
+
+    Raises:
+        DataError: the entries, unpacked, are larger than what is free.
+    """
+    needed, free = sum(entry.size for entry in entries), shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"unpacks to {needed:,} bytes, but only {free:,} are free in the data folder",
+            where=source.where,
+            cure="Make room, take fewer pictures with a limit, or check that it is what it should be.",
+        )
+
+
+def _store(job: _Job) -> _Verdict:
+    try:
+        picture = standard_picture(job.raw, job.suffix)
+    except UnusablePictureError as problem:
+        if job.may_move:
+            job.raw.unlink()
+        return _Verdict(problem=str(problem))
+    if job.may_move and not picture.converted:
+        os.replace(job.raw, job.stored)
+        return _Verdict(suffix=picture.suffix)
+    job.stored.write_bytes(picture.content)
+    if job.may_move:
+        job.raw.unlink()
+    return _Verdict(suffix=picture.suffix, converted=picture.converted)

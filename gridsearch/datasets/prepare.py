@@ -1,0 +1,226 @@
+"""From an archive or a folder of pictures to ``train/<class>`` and ``validation/<class>``.
+
+Collections as they are published do not train as they are: the competition's zip has its classes in file names, the
+Microsoft one holds files that are no pictures, and a broken picture stops the stock Keras class in the middle of an
+epoch. Here every picture is decoded once, to its last pixel; the broken ones are set aside and named, the rest is
+split the same way on every machine, and the result appears as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gridsearch.datasets.judging import BrokenPicture, Judge, Tally, UsablePicture, check_room
+from gridsearch.datasets.layout import UNSPLIT, Layout, claims_to_be_picture, find_layout, natural_order
+from gridsearch.datasets.parallel import Progress
+from gridsearch.datasets.pictures import natural_key, shown
+from gridsearch.datasets.sources import Source, open_source
+from gridsearch.datasets.staging import (
+    RECORD,
+    SPLITS,
+    existing_record,
+    fingerprint_of,
+    finish_interrupted,
+    publish,
+    staging_folder,
+)
+from gridsearch.errors import DataError
+
+__all__ = ["BrokenPicture", "PrepareSummary", "prepare"]
+
+
+@dataclass(frozen=True)
+class PrepareSummary:
+    """What a data folder was filled with.
+
+    Args:
+        out: the data folder.
+        train: number of training pictures by class, classes sorted.
+        validation: number of validation pictures by class, classes sorted.
+        broken: what was set aside, in natural order of the names.
+        converted: how many pictures were stored as a new JPEG and not byte for byte.
+        written: how many pictures this run wrote: all of them, or 0 when there was nothing to do.
+    """
+
+    out: Path
+    train: Mapping[str, int]
+    validation: Mapping[str, int]
+    broken: tuple[BrokenPicture, ...]
+    converted: int
+    written: int
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of all classes, sorted."""
+        return tuple(self.train)
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    *,
+    validation: float = 0.2,
+    limit: int | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    on_progress: Progress | None = None,
+) -> PrepareSummary:
+    """Fill `out` with the pictures of `source`, checked and split by class.
+
+    RGB pictures are copied byte for byte, their pixels unturned whatever their EXIF orientation says, as Keras reads
+    them; others become RGB JPEG. Running the same again does nothing; an interrupted run leaves nothing.
+
+    Args:
+        source: a folder, zip or tar: a Dogs-vs-Cats ``train.zip`` (or the zip around it), class folders at any depth,
+            or either below ``train`` and ``validation``, which split is then kept.
+        out: the data folder, made if missing; other files in it stay.
+        validation: share of every class's pictures that goes to validation, between 0 and 1, at least one picture.
+        limit: how many pictures to take in all, balanced over the classes, at least 2 of each; None takes all.
+        seed: of the choice of pictures, any integer.
+        workers: processes that decode, 1 or more; None takes one per processor.
+        on_progress: called with the pictures tried and how many there will be, which grows where broken ones have to
+            be replaced to reach `limit`.
+
+    Raises:
+        DataError: the source cannot be used, `out` holds other pictures, a disk is full, or an option is out of range.
+    """
+    _check_options(source, out, validation, limit)
+    options = {"validation": validation, "limit": limit, "seed": seed}
+    try:
+        with open_source(source) as opened:
+            identity = {"source": _identity(opened), "options": options}
+            finish_interrupted(out)
+            record = existing_record(out, identity)
+            if record is not None:
+                return _summary(out, record, wrote=False)
+            with staging_folder(out) as staging, _innermost(opened, staging) as pictures:
+                layout = find_layout(pictures.entries, source)
+                _check_limit(limit, layout, source)
+                tally = Tally(layout, seed)
+                Judge(pictures, staging, workers, on_progress or _quiet).fill(tally, limit)
+                _check_usable(tally, source)
+                record = {**identity, **_arrange(tally, validation, staging)}
+                publish(staging, out, record)
+    except OSError as error:
+        raise DataError(
+            f"cannot be read or written: {error.strerror or error}", where=shown(str(error.filename or out))
+        ) from error
+    return _summary(out, record, wrote=True)
+
+
+def _quiet(done: int, total: int) -> None:
+    """No progress is shown."""
+
+
+def _check_options(source: Path, out: Path, validation: float, limit: int | None) -> None:
+    if not 0 < validation < 1:
+        raise DataError(f"a validation share of {validation!r}", cure="Give a number between 0 and 1, such as 0.2.")
+    if limit is not None and limit < 1:
+        raise DataError(f"a limit of {limit!r} pictures", cure="Give 2 or more for each class.")
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise DataError("the data folder lies in its own source", where=shown(out), cure="Choose a folder outside.")
+
+
+def _identity(source: Source) -> dict[str, object]:
+    size = None if source.path.is_dir() else source.path.stat().st_size
+    return {"name": source.path.resolve().name, "bytes": size, "fingerprint": source.fingerprint}
+
+
+@contextmanager
+def _innermost(source: Source, staging: Path) -> Iterator[Source]:
+    """The source itself or, if it holds no pictures but the competition's ``train.zip``, that one."""
+    inner = [entry for entry in source.entries if entry.parts[-1].lower() == "train.zip"]
+    if not inner or any(map(claims_to_be_picture, source.entries)):
+        yield source
+        return
+    scratch = staging / "outer"
+    scratch.mkdir()
+    check_room(source, inner[:1], staging)
+    for entry, path in source.fetch(inner[:1], scratch):
+        with open_source(path, f"{source.where}: {shown(entry.name)}") as opened:
+            yield opened
+
+
+def _check_limit(limit: int | None, layout: Layout, source: Path) -> None:
+    least = 2 * len(layout.classes)
+    if limit is not None and limit < least:
+        raise DataError(
+            f"a limit of {limit} pictures is too low for {len(layout.classes)} classes",
+            where=shown(source),
+            cure=f"Give {least} or more: every class needs one to train on and one to validate with.",
+        )
+
+
+def _check_usable(tally: Tally, source: Path) -> None:
+    for pool, usable in tally.usable.items():
+        needed = 2 if pool.split == UNSPLIT else 1
+        if len(usable) < needed:
+            raise DataError(
+                f"{len(usable)} usable{pool.split and ' ' + pool.split} pictures of class {pool.class_name!r}, {needed} are needed"
+                f"{_told(tally.broken)}",
+                where=shown(source),
+            )
+
+
+def _told(broken: Sequence[BrokenPicture]) -> str:
+    if not broken:
+        return ""
+    return f" ({len(broken)} cannot be used, such as {shown(broken[0].file)}: {broken[0].reason})"
+
+
+def _arrange(tally: Tally, validation: float, staging: Path) -> dict[str, Any]:
+    """Move the stored pictures to ``train`` and ``validation`` of `staging`; the result belongs into the record."""
+    chosen: dict[str, dict[str, list[UsablePicture]]] = {split: {} for split in SPLITS}
+    for pool, usable in tally.usable.items():
+        if pool.split == UNSPLIT:
+            count = min(max(round(len(usable) * validation), 1), len(usable) - 1)
+            chosen["validation"][pool.class_name] = usable[:count]
+            chosen["train"][pool.class_name] = usable[count:]
+        else:
+            chosen[pool.split][pool.class_name] = usable
+    for split, classes in chosen.items():
+        for class_name, pictures in classes.items():
+            _name(pictures, staging / split / class_name)
+    return {
+        "classes": {name: {split: len(chosen[split][name]) for split in SPLITS} for name in sorted(chosen["train"])},
+        "converted": sum(picture.converted for usable in tally.usable.values() for picture in usable),
+        "broken": [asdict(broken) for broken in sorted(tally.broken, key=lambda broken: natural_key(broken.file))],
+        "fingerprint": fingerprint_of(staging),
+    }
+
+
+def _name(pictures: Sequence[UsablePicture], folder: Path) -> None:
+    """Move pictures to `folder` under their own names, as far as these are different and fit for every system."""
+    folder.mkdir(parents=True)
+    taken: set[str] = set()
+    for picture in sorted(pictures, key=lambda picture: natural_order(picture.candidate)):
+        stem = _plain(str(PurePosixPath(picture.candidate.name).with_suffix("")))
+        name, copy = f"{stem}{picture.suffix}", 1
+        while name.casefold() in taken:
+            copy += 1
+            name = f"{stem}-{copy}{picture.suffix}"
+        taken.add(name.casefold())
+        picture.path.rename(folder / name)
+
+
+def _plain(stem: str) -> str:
+    return "".join("-" if c == "/" else c if c.isprintable() and c not in '\\:*?"<>|' else "_" for c in stem)[-100:]
+
+
+def _summary(out: Path, record: Mapping[str, Any], *, wrote: bool) -> PrepareSummary:
+    try:
+        train, validation = ({name: int(of[split]) for name, of in record["classes"].items()} for split in SPLITS)
+        return PrepareSummary(
+            out=out,
+            train=train,
+            validation=validation,
+            broken=tuple(BrokenPicture(**broken) for broken in record["broken"]),
+            converted=int(record["converted"]),
+            written=sum(train.values()) + sum(validation.values()) if wrote else 0,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError("damaged", where=shown(out / RECORD), cure="Remove it, train and validation.") from error

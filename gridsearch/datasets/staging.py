@@ -1,0 +1,157 @@
+"""A prepared data folder appears all at once or not at all, whatever happens to the process that makes it.
+
+    OUT/.prepare-<pid>/     everything is written here first, on the same file system
+    OUT/.prepare-ready/     its name once nothing is missing: one rename decides
+    OUT/train, validation, prepare.json    moved out of there
+
+A folder of the first kind left by a dead process is removed by the next run; one of the second kind is complete, so the
+next run finishes the moving. ``prepare.json`` records what the pictures were made from; with it a repeated command
+finds that there is nothing to do, and a different one refuses to mix two collections.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from gridsearch.datasets.pictures import list_pictures, tree_fingerprint
+from gridsearch.errors import DataError
+
+__all__ = ["RECORD", "SPLITS", "existing_record", "fingerprint_of", "finish_interrupted", "publish", "staging_folder"]
+
+SPLITS = ("train", "validation")
+RECORD = "prepare.json"
+
+_READY = ".prepare-ready"
+_PREFIX = ".prepare-"
+_CURE = "Remove its train and validation folders, or choose another folder."
+
+
+def finish_interrupted(out: Path) -> None:
+    """Bring `out` into a whole state after runs that were killed: complete what was ready, remove what was not.
+
+    Raises:
+        DataError: another process is preparing `out` at this moment.
+    """
+    if (out / _READY).is_dir():
+        _move_into_place(out)
+    for folder in sorted(out.glob(f"{_PREFIX}*")):
+        pid = folder.name.removeprefix(_PREFIX)
+        if not pid.isdecimal():
+            continue
+        if _still_at_work(int(pid), folder):
+            raise DataError(f"process {pid} is preparing this folder", where=str(out), cure="Wait until it has ended.")
+        shutil.rmtree(folder)
+
+
+def _still_at_work(pid: int, folder: Path) -> bool:
+    if pid == os.getpid():  # in a container every run may have the same number
+        return False
+    try:
+        # a process younger than what was last written is another one that got the dead one's number
+        return psutil.Process(pid).create_time() <= folder.stat().st_mtime
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def staging_folder(out: Path) -> Iterator[Path]:
+    """An empty folder in `out` to write to; removed at the end, and `out` too if it did not exist and stays empty."""
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    staging = out / f"{_PREFIX}{os.getpid()}"
+    staging.mkdir()
+    try:
+        yield staging
+    except BaseException:
+        if (out / _READY).is_dir():  # interrupted between two renames: forward is the shorter way
+            _move_into_place(out)
+        raise
+    finally:
+        # what cannot be removed now is removed by the next run; an error here would hide the one that matters
+        shutil.rmtree(staging, ignore_errors=True)
+        _remove_empty(missing)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        if any(folder.iterdir()):
+            return
+        folder.rmdir()
+
+
+def publish(staging: Path, out: Path, record: Mapping[str, Any]) -> None:
+    """Make the finished ``train`` and ``validation`` of `staging` those of `out`, with their record.
+
+    Raises:
+        OSError: a rename failed; `out` is as before.
+    """
+    text = json.dumps(record, indent=2) + "\n"
+    with (staging / RECORD).open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    staging.rename(out / _READY)
+    _move_into_place(out)
+
+
+def _move_into_place(out: Path) -> None:
+    ready = out / _READY
+    for name in SPLITS:
+        if (ready / name).exists():
+            (ready / name).rename(out / name)  # replaces an empty folder, fails at any other
+    if (ready / RECORD).exists():  # last, so that the record never speaks of pictures that are not there
+        (ready / RECORD).replace(out / RECORD)
+    shutil.rmtree(ready)
+
+
+def fingerprint_of(folder: Path) -> str:
+    """The fingerprint of the pictures below ``train`` and ``validation`` of `folder`."""
+    return tree_fingerprint({split: list_pictures(folder / split) for split in SPLITS})
+
+
+def existing_record(out: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What is already in `out`: None if no pictures, or the record if it holds just what would be made again.
+
+    Args:
+        out: the data folder, which need not exist.
+        identity: entries that the record must have to be of the same source and options.
+
+    Raises:
+        DataError: `out` is a file, or holds other pictures.
+    """
+    if out.exists() and not out.is_dir():
+        raise DataError("a file where a folder is expected", where=str(out))
+    if not any(_occupied(out / split) for split in SPLITS):
+        return None
+    record = _read_record(out)
+    if record is None:
+        raise DataError(f"already holds pictures that have no readable {RECORD}", where=str(out), cure=_CURE)
+    for key, value in identity.items():
+        if record.get(key) != value:
+            told = f"{key} {record.get(key)!r}, not {value!r}"
+            raise DataError(f"already holds pictures prepared from {told}", where=str(out), cure=_CURE)
+    if not all((out / split).is_dir() for split in SPLITS) or fingerprint_of(out) != record.get("fingerprint"):
+        raise DataError(f"its pictures are not those that {RECORD} tells of any more", where=str(out), cure=_CURE)
+    return record
+
+
+def _occupied(folder: Path) -> bool:
+    if not os.path.lexists(folder):
+        return False
+    return not folder.is_dir() or any(folder.iterdir())
+
+
+def _read_record(out: Path) -> Mapping[str, Any] | None:
+    try:
+        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # told by the caller, for whom missing and damaged are the same
+    return record if isinstance(record, dict) else None
