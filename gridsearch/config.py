@@ -11,16 +11,27 @@ everywhere else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
-from gridsearch.grid import Grid, GridUnion, Space
-from gridsearch.hparams import Combination, HParam
-from gridsearch.sweepfile import At, apply_override, as_table, declared_grids, explained, read_tables, without_none
+from gridsearch.errors import SweepFileError
+from gridsearch.grid import Space, space_of
+from gridsearch.hparams import Combination, HParam, Value
+from gridsearch.sweepfile import (
+    At,
+    apply_override,
+    as_table,
+    closest,
+    declared_grids,
+    each_of,
+    explained,
+    read_tables,
+    without_none,
+)
 from gridsearch.trials import FailureKind, Objective
 
 __all__ = ["Augmentation", "Data", "Model", "Settings", "Sweep", "SweepConfig", "Training"]
@@ -30,6 +41,7 @@ CATS_VS_DOGS = "gridsearch.training.models:cats_vs_dogs"
 
 Positive = Annotated[int, Field(gt=0, strict=True)]
 NotNegative = Annotated[int, Field(ge=0, strict=True)]
+Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -40,9 +52,9 @@ def _number(value: object) -> object:
         try:
             return float(above) / float(below)
         except (ValueError, ZeroDivisionError):
-            return value
-    if isinstance(value, bool):
-        raise ValueError("a number, not true or false")
+            pass
+    if isinstance(value, bool | str):
+        raise ValueError(f"{value!r} is not a number, nor a fraction as in '1/255'")
     return value
 
 
@@ -129,7 +141,7 @@ class Training(_Section):
     validation_steps: Positive | None = None
     """Batches of validation; None is one pass over the validation pictures."""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
-    seed: NotNegative = 0
+    seed: Seed = 0
     repeats: Positive = 1
     """Sessions of each combination, each with a seed of its own."""
     timeout: Annotated[Real, Field(gt=0)] | None = None
@@ -191,6 +203,19 @@ SECTIONS: dict[str, type[_Section]] = {"data": Data, "augmentation": Augmentatio
 """Where a setting may be swept by an HParam of its name."""
 
 
+def _is_number(value: Value) -> bool:
+    return type(value) in (int, float)
+
+
+NETWORK: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "num_units": (lambda value: type(value) is int and value > 0, "an int above 0"),
+    "dropout": (lambda value: _is_number(value) and 0 <= value < 1, "a number from 0 to below 1"),
+    "optimizer": (lambda value: isinstance(value, str) and value.strip() != "", "the name of an optimizer"),
+    "learning_rate": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+}
+"""What the built-in network takes from a combination: which values, and the same in words."""
+
+
 class SweepConfig(_Section):
     """A whole sweep, validated.
 
@@ -214,29 +239,51 @@ class SweepConfig(_Section):
             for section in ("data", "augmentation"):
                 if section in self.model_fields_set and getattr(self, section).model_fields_set:
                     raise At(section, ValueError("not allowed with model.objective, which does without pictures"))
-        self._check_exclude()
-        for hparam in self.space.hparams:
-            self._check_swept(hparam)
+        self._check_space()
+        each_of((hparam for grid in self.hparams for hparam in grid), self._check_swept)
         return self
 
-    def _check_exclude(self) -> None:
+    def _check_space(self) -> None:
+        key = "hparams"
         try:
+            space_of(self.hparams)
+            key = "sweep.exclude"
             _ = self.space
         except (ValueError, TypeError) as error:
-            raise At("sweep.exclude" if self.sweep.exclude else "hparams", error) from error
+            raise At(key, error) from error
 
     def _check_swept(self, hparam: HParam) -> None:
-        """Every value of an HParam that is named like a setting must be one which that setting can take."""
-        if hparam.name in HOUSEKEEPING:
-            why = f"training.{hparam.name} does not decide a result, so it cannot be swept"
-            raise At(f"hparams.{hparam.name}", ValueError(why))
-        section = self.swept_section(hparam.name)
-        for value in hparam.domain.values if section else ():
+        """Somebody must take an HParam, and every value of it: a setting of that name, or else the model."""
+        name, section = hparam.name, self.swept_section(hparam.name)
+        try:
+            if name in HOUSEKEEPING:
+                raise ValueError(f"training.{name} does not decide a result, so it cannot be swept")
+            if section:
+                self._check_setting(section, hparam)
+            elif self.model.build == CATS_VS_DOGS and not self.model.objective:
+                self._check_network(hparam)
+        except ValueError as error:
+            raise At(f"hparams.{name}", error) from None
+
+    def _check_setting(self, section: str, hparam: HParam) -> None:
+        for value in hparam.domain.values:
             try:
-                self._with(section or "", {hparam.name: value})
+                self._with(section, {hparam.name: value})
             except ValidationError as error:
-                problem = f"{value!r} cannot be {section}.{hparam.name}: {error.errors()[0]['msg']}"
-                raise At(f"hparams.{hparam.name}", ValueError(problem)) from None
+                problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(f"{value!r} cannot be {section}.{hparam.name}: {problem}") from None
+
+    @staticmethod
+    def _check_network(hparam: HParam) -> None:
+        if hparam.name not in NETWORK:
+            settings = {name for kind in SECTIONS.values() for name in kind.model_fields} - HOUSEKEEPING
+            close = closest(hparam.name, settings | set(NETWORK))
+            cure = f"did you mean {close!r}?" if close else f"the network takes {', '.join(NETWORK)}"
+            raise ValueError(f"neither the built-in network nor a setting takes a value of this name; {cure}")
+        takes, words = NETWORK[hparam.name]
+        for value in hparam.domain.values:
+            if not takes(value):
+                raise ValueError(f"{value!r} is not {words}")
 
     def swept_section(self, name: str) -> str | None:
         """The section whose setting an HParam of this name sweeps, or None if it is the model's own."""
@@ -251,12 +298,7 @@ class SweepConfig(_Section):
     @cached_property
     def space(self) -> Space:
         """Every combination to be trained, in order."""
-        rules = self.sweep.exclude
-        grids = []
-        for hparams in self.hparams:
-            names = {hparam.name for hparam in hparams}
-            grids.append(Grid(hparams, [rule for rule in rules if len(self.hparams) == 1 or set(rule) <= names]))
-        return grids[0] if len(grids) == 1 else GridUnion(grids)
+        return space_of(self.hparams, self.sweep.exclude)
 
     @property
     def objective(self) -> Objective:
@@ -279,7 +321,7 @@ class SweepConfig(_Section):
 
         Where the pictures lie is not part of it (what they are is, see ``datasets``), nor is what an HParam sweeps.
         """
-        swept = {hparam.name for hparam in self.space.hparams}
+        swept = {(self.swept_section(hparam.name), hparam.name) for hparam in self.space.hparams}
         used = {"model", "training"} | (set() if self.model.objective else {"data", "augmentation"})
         tables = self.model_dump(mode="json", include=used)
         left_out = HOUSEKEEPING | {"train", "validation"}
@@ -287,7 +329,7 @@ class SweepConfig(_Section):
             f"{section}.{key}": value
             for section, table in tables.items()
             for key, value in table.items()
-            if key not in left_out and not (key in swept and section in SECTIONS)
+            if key not in left_out and (section, key) not in swept
         }
         return recipe | {"sweep.metric": self.objective.metric}
 
@@ -321,6 +363,8 @@ class SweepConfig(_Section):
         Raises:
             SweepFileError: see ``load``.
         """
+        if "folder" in tables:  # a field, but not a key of the file
+            raise SweepFileError("folder: unknown key; it is where the sweep file lies", where=where)
         try:
             return cls.model_validate({**tables, "folder": folder})
         except ValidationError as error:

@@ -15,14 +15,15 @@ arithmetic for 10^12 points.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, overload
 
-from gridsearch.hparams import Combination, HParam, Value
+from gridsearch.hparams import Combination, Domain, HParam, Value
 
-__all__ = ["Grid", "GridUnion", "Space"]
+__all__ = ["Grid", "GridUnion", "Space", "space_of"]
 
 Box = tuple[frozenset[int] | None, ...]
 """For each HParam the indices of the values inside, or None for all of them."""
@@ -73,7 +74,8 @@ class Grid(Space):
             of values: ``{"optimizer": "sgd", "learning_rate": [0.001, 0.0005]}``.
 
     Raises:
-        ValueError: no HParam, a name declared twice, a rule that names an unknown HParam or a value it never takes.
+        ValueError: no HParam, a name declared twice, more than 2**63 combinations, a rule that names an unknown HParam,
+            no value at all or a value never taken.
         TypeError: not an HParam.
     """
 
@@ -86,6 +88,7 @@ class Grid(Space):
             if names.count(name) > 1:
                 raise ValueError(f"HParam {name!r} is declared twice")
         self._values = tuple(hparam.domain.values for hparam in self.hparams)
+        _countable(math.prod(len(values) for values in self._values))
         self._index = [{value: i for i, value in enumerate(values)} for values in self._values]
         self._excluded = tuple(self._box(rule) for rule in exclude)
         self._regions = tuple(_Region(box) for box in self._excluded)
@@ -104,14 +107,23 @@ class Grid(Space):
 
     @staticmethod
     def _indices(hparam: HParam, index: Mapping[Value, int], wanted: object) -> frozenset[int]:
-        listed = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
         found = set()
-        for value in listed:
+        for value in _listed(wanted):
             cast = hparam.domain.cast(value)
             if cast not in index:
                 raise ValueError(f"exclude rule names {hparam.name} = {value!r}, which the grid never takes")
             found.add(index[cast])
+        if not found:
+            raise ValueError(f"exclude rule gives {hparam.name} no value, so it would exclude nothing")
         return frozenset(found)
+
+    def narrowed(self, rule: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What of a rule can match here: its values that this grid takes. None if nothing can."""
+        domains = {hparam.name: hparam.domain for hparam in self.hparams}
+        if not rule or not set(rule) <= set(domains):
+            return None
+        taken = {name: [v for v in _listed(rule[name]) if _takes(domains[name], v)] for name in rule}
+        return taken if all(taken.values()) else None
 
     def _without(self, earlier: Iterable[Grid]) -> Grid:
         """This grid less the points of earlier ones over the same names: what it adds to a union."""
@@ -217,6 +229,23 @@ class Grid(Space):
         return f"Grid({len(self)} combinations of {', '.join(hparam.name for hparam in self.hparams)})"
 
 
+def _listed(wanted: object) -> list[object]:
+    return list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+
+
+def _takes(domain: Domain, value: object) -> bool:
+    """Whether a grid over this domain takes this value."""
+    try:
+        return domain.cast(value) in domain.values
+    except (TypeError, ValueError):
+        return False
+
+
+def _countable(combinations: int) -> None:
+    if combinations > sys.maxsize:
+        raise ValueError("more than 2**63 combinations: give fewer values or points")
+
+
 class GridUnion(Space):
     """Several grids one after another; a combination that two of them hold counts once, at its first place.
 
@@ -233,6 +262,7 @@ class GridUnion(Space):
         if not self.grids:
             raise ValueError("a union needs at least one grid")
         self._parts = [grid._without(self.grids[:n]) for n, grid in enumerate(self.grids)]
+        _countable(sum(len(part) for part in self._parts))
         self.hparams = tuple({hparam.name: hparam for grid in self.grids for hparam in grid.hparams}.values())
 
     def __len__(self) -> int:
@@ -254,3 +284,24 @@ class GridUnion(Space):
 
     def __repr__(self) -> str:
         return f"GridUnion({len(self)} combinations of {len(self.grids)} grids)"
+
+
+def space_of(grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, Any]] = ()) -> Space:
+    """One grid as it is, several as their union; among several, each rule applies wherever it can match.
+
+    Raises:
+        ValueError, TypeError: as ``Grid`` does; a rule names what no grid has, or a value that none takes.
+    """
+    declared, rules = [Grid(hparams) for hparams in grids], list(exclude)
+    if len(declared) == 1:
+        return Grid(declared[0].hparams, rules)
+    for rule in rules:
+        if all(grid.narrowed(rule) is None for grid in declared):
+            named = (grid for grid in declared if set(rule) <= {hparam.name for hparam in grid.hparams})
+            Grid(next(named, declared[0]).hparams, [rule])  # says why it cannot match
+        for name in rule:
+            domains = [hparam.domain for grid in declared for hparam in grid.hparams if hparam.name == name]
+            idle = [v for v in _listed(rule[name]) if not any(_takes(domain, v) for domain in domains)]
+            if idle:
+                raise ValueError(f"exclude rule names {name} = {idle[0]!r}, which no grid takes")
+    return GridUnion(Grid(g.hparams, [n for rule in rules if (n := g.narrowed(rule)) is not None]) for g in declared)

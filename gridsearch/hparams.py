@@ -69,22 +69,31 @@ class Domain(ABC):
 
         Raises:
             TypeError: the value is of another type.
-            ValueError: it is NaN or infinite, or an int that float64 cannot hold.
+            ValueError: it is NaN or infinite, an int that float64 cannot hold, or text that is not Unicode.
         """
         return _cast(value, self.dtype)
 
 
+def _builtin(value: object) -> object:
+    """A numpy scalar as Python's; anything else as it is."""
+    return value.item() if type(value) not in DTYPES and hasattr(value, "item") else value
+
+
 def _cast(value: object, dtype: type[Value]) -> Value:
-    if not isinstance(value, DTYPES) and hasattr(value, "item"):
-        value = value.item()
+    value = _builtin(value)
     if dtype is float and type(value) is int:
+        if abs(value) > LARGEST_INT:
+            raise ValueError(f"{value!r} is beyond 2**53, where floats can no longer tell ints apart")
         value = float(value)
     if isinstance(value, dtype) and (dtype is bool or not isinstance(value, bool)):
-        plain: Value = dtype(value)  # a numpy.float64 or a StrEnum is a float or a str, but not only that
+        # a StrEnum is a str, but not only that; str() of other enums would be their name
+        plain: Value = str.__str__(value) if isinstance(value, str) else dtype(value)
         if isinstance(plain, float) and not math.isfinite(plain):
             raise ValueError(f"{value!r} is not a finite number")
         if type(plain) is int and abs(plain) > LARGEST_INT:
             raise ValueError(f"{value!r} is beyond 2**53, where TensorBoard can no longer tell ints apart")
+        if isinstance(plain, str) and any("\ud800" <= character <= "\udfff" for character in plain):
+            raise ValueError(f"{value!r} is not text: half of a surrogate pair stands alone")
         return 0.0 if plain == 0.0 and type(plain) is float else plain  # -0.0 is 0.0
     raise TypeError(f"{value!r} is {_a(type(value))}, not {_a(dtype)}")
 
@@ -110,7 +119,7 @@ class Discrete(Domain):
     dtype: type[Value]
 
     def __init__(self, values: Iterable[object], dtype: type[Value] | None = None) -> None:
-        listed = [v.item() if not isinstance(v, DTYPES) and hasattr(v, "item") else v for v in values]
+        listed = [_builtin(value) for value in values]
         if not listed:
             raise ValueError("a discrete domain needs at least one value")
         if dtype is None:
@@ -156,6 +165,10 @@ class _Interval(Domain):
             raise ValueError(f"the minimum {self.min_value!r} is above the maximum {self.max_value!r}")
         if self.points is not None and (type(self.points) is not int or self.points < 2):
             raise ValueError(f"points={self.points!r}: an int of at least 2, since both endpoints count")
+        if type(self.log) is not bool:
+            raise ValueError(f"log={self.log!r}: true or false")
+        if not math.isfinite(float(self.max_value) - float(self.min_value)):
+            raise ValueError(f"from {self.min_value!r} to {self.max_value!r} is wider than a float can be")
         if self.log and self.min_value <= 0:
             raise ValueError(f"a log scale cannot start at {self.min_value!r}: the minimum must be above 0")
 
@@ -163,13 +176,13 @@ class _Interval(Domain):
         return type(value) is self.dtype and self.min_value <= value <= self.max_value
 
     def _spaced(self) -> list[float]:
-        """The points of the grid, both ends exact; 12 digits, so that 0.15 is not 0.15000000000000002."""
+        """Where the points of the grid lie, ascending, both ends exact."""
         low, high, last = float(self.min_value), float(self.max_value), (self.points or 2) - 1
         if self.log:
             inner = [math.exp(math.log(low) + (math.log(high) - math.log(low)) * i / last) for i in range(1, last)]
         else:
-            inner = [low + (high - low) * i / last for i in range(1, last)]
-        return [low, *(min(max(float(f"{x:.12g}"), low), high) for x in inner), high]
+            inner = [low + (high - low) * (i / last) for i in range(1, last)]
+        return [low, *(min(max(x, low), high) for x in inner), high]
 
     def __repr__(self) -> str:
         extra = f", points={self.points}" * (self.points is not None) + ", log=True" * self.log
@@ -191,8 +204,15 @@ class RealInterval(_Interval):
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """The points, ascending."""
-        return tuple(dict.fromkeys(self._spaced()))
+        """The points, ascending; 12 digits, so that 0.15 is not 0.15000000000000002, or more where that is too few."""
+        low, *inner, high = exact = self._spaced()
+        if self.log:
+            short = [float(f"{x:.12g}") for x in inner]
+        else:  # digits of the larger end, so that what should be 0 is 0
+            digits = 12 - math.ceil(math.log10(max(abs(low), abs(high)) or 1.0))
+            short = [round(x, digits) + 0.0 for x in inner]  # adding 0.0 turns -0.0 into 0.0
+        rounded = [low, *(min(max(x, low), high) for x in short), high]
+        return tuple(dict.fromkeys(rounded if len(set(rounded)) == len(rounded) else exact))
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,6 +275,11 @@ class HParam:
             raise ValueError("an HParam needs a name")
         if len(self.name) > LONGEST_NAME:
             raise ValueError(f"the name {self.name[:20]!r}... has {len(self.name)} characters, {LONGEST_NAME} at most")
+        for words in ("name", "display_name", "description"):
+            if (text := getattr(self, words)) is not None:
+                if not isinstance(text, str):
+                    raise TypeError(f"{words} = {text!r}: {_a(type(text))}, not text")
+                object.__setattr__(self, words, _cast(text, str))
         object.__setattr__(self, "domain", as_domain(self.domain))
         if self.default is not None:
             object.__setattr__(self, "default", self.domain.cast(self.default))

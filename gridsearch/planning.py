@@ -66,9 +66,9 @@ class Plan:
         return self.new + self.unfinished
 
     def __str__(self) -> str:
-        parts = [f"{self.completed} completed", f"{self.failed} failed"]
-        parts += [f"{self.unfinished} unfinished"] if self.unfinished else []
-        parts += [f"{self.new} new"]
+        parts = [f"{self.completed:,} completed", f"{self.failed:,} failed"]
+        parts += [f"{self.unfinished:,} unfinished"] if self.unfinished else []
+        parts += [f"{self.new:,} new"]
         noun = "combination" if self.combinations == 1 else "combinations"
         outside = f" ({self.outside} recorded outside the declared space)" if self.outside else ""
         return f"{self.combinations:,} {noun}: {', '.join(parts)}{outside}"

@@ -8,16 +8,29 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gridsearch.errors import SweepFileError
 from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval, Value
 
-__all__ = ["At", "apply_override", "as_table", "declared_grids", "explained", "read_tables", "without_none"]
+__all__ = [
+    "At",
+    "apply_override",
+    "as_table",
+    "closest",
+    "declared_grids",
+    "each_of",
+    "explained",
+    "read_tables",
+    "without_none",
+]
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 DECLARE = "declare at least one HParam, as in learning_rate = { discrete = [0.001, 0.0001] }"
 
@@ -45,7 +58,7 @@ def _domain(table: Mapping[str, Any]) -> Domain:
     if not isinstance(values, list | tuple):
         raise ValueError(f"{kind} = {values!r}: write it in brackets")
     if kind == "discrete":
-        if "dtype" in table and table["dtype"] not in DTYPES:
+        if "dtype" in table and table["dtype"] not in tuple(DTYPES):
             raise ValueError(f"dtype = {table['dtype']!r}: one of {', '.join(DTYPES)}")
         return Discrete(values, DTYPES.get(table.get("dtype", "")))
     if len(values) != 2:
@@ -61,26 +74,31 @@ def declared_grids(hparams: object) -> tuple[tuple[HParam, ...], ...]:
         raise ValueError(DECLARE)
     if all(hasattr(h, "domain") for h in hparams):
         hparams = [hparams]
-    return tuple(_one_grid(grid) for grid in hparams)
+    return each_of(hparams, _one_grid)
 
 
 def _one_grid(declared: object) -> tuple[HParam, ...]:
     if not isinstance(declared, Mapping):
         if not isinstance(declared, Sequence) or isinstance(declared, str):
             raise ValueError(f"{declared!r} is not a table of HParams")
-        return tuple(HParam.accept(hparam) for hparam in declared)
+        try:
+            return tuple(HParam.accept(hparam) for hparam in declared)
+        except TypeError as error:  # pydantic gathers only ValueErrors
+            raise ValueError(str(error)) from error
     if not declared:
         raise ValueError(DECLARE)
-    grid = []
-    for name, table in declared.items():
-        if not isinstance(table, Mapping):
-            raise At(name, ValueError(f"{table!r}: write a domain, as in {{ discrete = [...] }}"))
-        try:
-            extra = {key: table[key] for key in ("display_name", "description", "default") if key in table}
-            grid.append(HParam(name, _domain(table), **extra))
-        except (ValueError, TypeError) as error:
-            raise At(name, error) from error
-    return tuple(grid)
+    return each_of(declared.items(), _one_hparam)
+
+
+def _one_hparam(declared: tuple[str, object]) -> HParam:
+    name, table = declared
+    if not isinstance(table, Mapping):
+        raise At(name, ValueError(f"{table!r}: write a domain, as in {{ discrete = [...] }}"))
+    try:
+        extra = {key: table[key] for key in ("display_name", "description", "default") if key in table}
+        return HParam(name, _domain(table), **extra)
+    except (ValueError, TypeError) as error:
+        raise At(name, error) from error
 
 
 class At(ValueError):
@@ -91,6 +109,34 @@ class At(ValueError):
         super().__init__(str(error))
 
 
+class Several(ValueError):
+    """Errors below several keys, told at once."""
+
+    def __init__(self, errors: Sequence[At]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{error.key}: {error}" for error in errors))
+
+
+def each_of(items: Iterable[T], make: Callable[[T], U]) -> tuple[U, ...]:
+    """``make`` of every item; what is wrong with any of them is raised together at the end.
+
+    Raises:
+        Several: an ``At`` for each key that something was wrong with.
+    """
+    made: list[U] = []
+    wrong: list[At] = []
+    for item in items:
+        try:
+            made.append(make(item))
+        except At as error:
+            wrong.append(error)
+        except Several as error:
+            wrong += error.errors
+    if wrong:
+        raise Several(wrong)
+    return tuple(made)
+
+
 def as_table(hparam: HParam) -> dict[str, Any]:
     """An HParam as the table that declares it."""
     domain = hparam.domain
@@ -99,9 +145,9 @@ def as_table(hparam: HParam) -> dict[str, Any]:
         table = {"discrete": list(domain.values), "dtype": domain.dtype.__name__}
     elif isinstance(domain, IntInterval | RealInterval):
         kind = "int_interval" if isinstance(domain, IntInterval) else "real_interval"
-        table = {kind: [domain.min_value, domain.max_value], "points": domain.points, "log": domain.log}
+        table = {kind: [domain.min_value, domain.max_value], "points": domain.points, "log": domain.log or None}
     extra = {"default": hparam.default, "display_name": hparam.display_name, "description": hparam.description}
-    return {key: value for key, value in {**table, **extra}.items() if value is not None and value is not False}
+    return {key: value for key, value in {**table, **extra}.items() if value is not None}
 
 
 def without_none(value: Any) -> Any:
@@ -124,7 +170,7 @@ def read_tables(file: Path) -> dict[str, Any]:
         raise SweepFileError("there is no such sweep file", where=os.fspath(file), cure=cure) from None
     except OSError as error:
         raise SweepFileError(f"cannot be read: {error.strerror}", where=os.fspath(file)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML, UTF-8, a number of 5000 digits, 1000 brackets
         cure = "Strings need quotes, every [table] and every key may stand once; see toml.io for the syntax."
         raise SweepFileError(f"not valid TOML: {error}", where=os.fspath(file), cure=cure) from None
 
@@ -141,9 +187,11 @@ def apply_override(tables: dict[str, Any], override: str) -> None:
         cure = "Write it as section.key=value, as in --set data.image_size=64."
         raise SweepFileError(f"{override!r} is not key=value", where="--set", cure=cure)
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word: --set model.build=my.module:build
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        parsed = {}
+    # a bare word, as in --set model.build=my.module:build, or several lines
+    value = parsed["value"] if set(parsed) == {"value"} else text.strip()
     table: Any = tables
     for part in path[:-1]:
         table = table.setdefault(part, {})
@@ -156,20 +204,20 @@ def explained(error: ValidationError, where: str, model: type[BaseModel]) -> Swe
     """Pydantic's errors as lines of key, problem, value and cure."""
     lines = []
     for each in error.errors():
-        cause = each.get("ctx", {}).get("error")
-        path = [str(part) for part in each["loc"] if not _is_branch(part)]
-        if isinstance(cause, At):
-            path.append(cause.key)
-        lines.append(
-            _line(".".join(_short(part) for part in path), each, model, str(cause) if cause else _lower(each["msg"]))
-        )
+        unknown = each["type"] == "extra_forbidden"
+        path = [str(part) for part in each["loc"] if unknown or not _is_branch(part)]
+        problem = each.get("ctx", {}).get("error")
+        for cause in problem.errors if isinstance(problem, Several) else [problem]:
+            below = [cause.key] if isinstance(cause, At) else []
+            lines.append(_line([*path, *below], each, model, str(cause) if cause else _lower(each["msg"])))
     first, *rest = dict.fromkeys(lines)
     return SweepFileError("\n".join([first, *(f"{where}: {line}" for line in rest)]), where=where)
 
 
-def _line(key: str, each: Any, model: type[BaseModel], message: str) -> str:
+def _line(path: Sequence[str], each: Any, model: type[BaseModel], message: str) -> str:
+    key = ".".join(_short(part) for part in path)
     if each["type"] == "extra_forbidden":
-        *section, name = key.split(".")
+        *section, name = path
         known = _fields_of(model, section)
         return f"{key}: unknown key{_nearest(name, known)}"
     if each["type"] == "missing":
@@ -188,7 +236,8 @@ def _fields_of(model: type[BaseModel], section: Sequence[str]) -> list[str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    text = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return text if text.isprintable() else repr(text)
 
 
 def _is_branch(part: object) -> bool:
@@ -200,7 +249,11 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+def closest(key: str, known: Iterable[str]) -> str | None:
+    """The known key that is most like this one, if any is."""
+    return next(iter(difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)), None)
+
+
 def _nearest(key: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; the keys here are {', '.join(names)}"
+    close = closest(key, known)
+    return f"; did you mean {close!r}?" if close else f"; the keys here are {', '.join(sorted(known))}"

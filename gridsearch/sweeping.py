@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,11 @@ def _run(
 ) -> None:
     from gridsearch.writers.events import EventsWriter
 
-    writers = [EventsWriter(journal.home, config.objective), *observers]
     strategy = GridStrategy(config.space)
     runner_facts = {"host": socket.gethostname(), **(facts or {})}
-    Runner(config, journal, strategy, executor, writers, stop, limits=limits, facts=runner_facts, warn=warn).run()
+    with closing(EventsWriter(journal.home, config.objective)) as events:
+        writers = [events, *observers]
+        Runner(config, journal, strategy, executor, writers, stop, limits=limits, facts=runner_facts, warn=warn).run()
 
 
 def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:

@@ -14,7 +14,7 @@ __all__ = ["aligned", "duration", "leaderboard", "plain", "values_in_words"]
 def plain(value: object) -> str:
     """A value as one line of printable text: control characters escaped, floats as Python writes them."""
     text = value if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def values_in_words(values: Combination) -> str:
@@ -47,7 +47,7 @@ def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text in ("", "-") or text.replace("-", "").replace(".", "").replace("e", "").replace("±", "").isdigit()
+    return text in ("", "-") or text.translate({ord(mark): None for mark in "+-.e±"}).isdigit()
 
 
 def leaderboard(record: Record, top: int | None = None) -> str:

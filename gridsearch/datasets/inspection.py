@@ -103,8 +103,8 @@ def _quiet(done: int, total: int) -> None:
 def _listed(folder: Path) -> dict[str, list[Picture]]:
     if not os.path.lexists(folder):
         raise DataError("there is no such folder", where=str(folder), cure=_PREPARE)
-    if not folder.is_dir():
-        what = "a link that leads nowhere" if folder.is_symlink() and not folder.exists() else "a file"
+    if not os.path.isdir(folder):
+        what = "a file" if os.path.exists(folder) else "a link that leads nowhere"
         raise DataError(f"{what} where a folder with one sub-folder per class is expected", where=str(folder))
     listing = list_pictures(folder)
     if not listing:

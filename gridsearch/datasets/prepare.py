@@ -88,13 +88,13 @@ def prepare(
     Raises:
         DataError: the source cannot be used, `out` holds other pictures, a disk is full, or an option is out of range.
     """
-    _check_options(source, out, validation, limit)
     options = {"validation": validation, "limit": limit, "seed": seed}
     try:
+        _check_options(source, out, validation, limit)
         with open_source(source) as opened:
-            identity = {"source": _identity(opened), "options": options}
+            name, content = source.resolve().name, _content(opened)
             finish_interrupted(out)
-            record = existing_record(out, identity)
+            record = existing_record(out, content, options)
             if record is not None:
                 return _summary(out, record, wrote=False)
             with staging_folder(out) as staging, _innermost(opened, staging) as pictures:
@@ -103,7 +103,8 @@ def prepare(
                 tally = Tally(layout, seed)
                 Judge(pictures, staging, workers, on_progress or _quiet).fill(tally, limit)
                 _check_usable(tally, source)
-                record = {**identity, **_arrange(tally, validation, staging)}
+                made = _arrange(tally, validation, staging)
+                record = {"source": name, "content": content, "options": options, **made}
                 publish(staging, out, record)
     except OSError as error:
         raise DataError(
@@ -125,9 +126,10 @@ def _check_options(source: Path, out: Path, validation: float, limit: int | None
         raise DataError("the data folder lies in its own source", where=shown(out), cure="Choose a folder outside.")
 
 
-def _identity(source: Source) -> dict[str, object]:
+def _content(source: Source) -> dict[str, object]:
+    """What tells a source from others; not its name, which a copy of an archive may change."""
     size = None if source.path.is_dir() else source.path.stat().st_size
-    return {"name": source.path.resolve().name, "bytes": size, "fingerprint": source.fingerprint}
+    return {"bytes": size, "fingerprint": source.fingerprint}
 
 
 @contextmanager
@@ -159,8 +161,9 @@ def _check_usable(tally: Tally, source: Path) -> None:
     for pool, usable in tally.usable.items():
         needed = 2 if pool.split == UNSPLIT else 1
         if len(usable) < needed:
+            which = f"{pool.split} pictures" if pool.split else "pictures"
             raise DataError(
-                f"{len(usable)} usable{pool.split and ' ' + pool.split} pictures of class {pool.class_name!r}, {needed} are needed"
+                f"too few usable {which} of class {pool.class_name!r}: {len(usable)} of the {needed} needed"
                 f"{_told(tally.broken)}",
                 where=shown(source),
             )

@@ -21,9 +21,9 @@ import psutil
 from PIL import Image
 
 from gridsearch.datasets.drawing.animals import POSES, draw_animal
-from gridsearch.datasets.drawing.coats import KINDS, Kind, draw_coat
+from gridsearch.datasets.drawing.coats import KINDS, Kind, draw_coat, pick
 from gridsearch.datasets.drawing.outlines import Frame
-from gridsearch.datasets.drawing.scenery import choose_place, draw_background, draw_clutter, photographed
+from gridsearch.datasets.drawing.scenery import LIGHTS, draw_background, draw_clutter, photographed
 from gridsearch.errors import DataError
 
 __all__ = ["DRAWING_VERSION", "SampleSummary", "draw_picture", "draw_sample"]
@@ -37,6 +37,8 @@ MARKER = "sample.json"
 DRAFT_PREFIX = ".sample-"  # and the id of the process that draws
 SUPERSAMPLING = 2  # drawn this much larger, then reduced: Pillow's polygons have hard edges
 JPEG_QUALITY = 88
+# The powers of 1/g with g^4 = g + 1: the most evenly spread steps through a cube.
+EVEN_STEPS = 1.2207440846057596 ** -np.arange(1.0, 4.0)
 
 # Each pose as (its widest extent in head widths, where its frame sits down the picture from 0 to 1).
 STAGE = {"head": (2.9, 0.47), "sitting": (4.6, 0.33), "standing": (5.7, 0.55), "lying": (5.2, 0.42)}
@@ -112,11 +114,22 @@ def draw_picture(seed: int, split: Split, kind: Kind, index: int) -> Image.Image
         tilt=float(np.clip(rng.normal(0, 0.12), -0.35, 0.35)),
         mirrored=bool(rng.random() < 0.5),
     )
-    place = choose_place(kind, rng)
-    picture = draw_background(place, large, rng)
+    place, light, colour = _luck(seed, split, kind, index)
+    picture = draw_background(kind, place, large, rng)
     draw_clutter(picture, rng)
-    draw_animal(picture, kind, pose, draw_coat(kind, large, frame.scale, rng), frame, rng)
-    return photographed(picture, size, place, rng)
+    draw_animal(picture, kind, pose, draw_coat(kind, colour, large, frame.scale, rng), frame, rng)
+    return photographed(picture, size, pick(LIGHTS, kind, light), rng)
+
+
+def _luck(seed: int, split: Split, kind: Kind, index: int) -> tuple[float, float, float]:
+    """Three numbers from 0 to 1 that choose place, light and colour, spread evenly over the pictures of one class.
+
+    Chance alone would make one small sample much easier than another. These run through the unit cube in equal steps
+    from a random start, so that every run of pictures has about the shares, and the pairs, that the tables ask for.
+    """
+    start = np.random.default_rng([seed, SPLITS.index(split), KINDS.index(kind)]).random(3)
+    place, light, colour = (start + index * EVEN_STEPS) % 1.0
+    return float(place), float(light), float(colour)
 
 
 def _check_counts(train: int, validation: int, seed: int) -> None:
@@ -135,9 +148,12 @@ def _already_drawn(out: Path, marker: dict[str, int]) -> bool:
     """Whether `out` holds exactly the sample that `marker` describes; False if it holds no pictures at all."""
     if out.exists() and not out.is_dir():
         raise DataError("is a file, not a folder", where=str(out), cure="name another folder with --out")
-    if not any(path.is_file() for split in SPLITS for path in (out / split).rglob("*")):
+    files = {path.relative_to(out).as_posix(): path for split in SPLITS for path in (out / split).rglob("*")}
+    pictures = {name: path for name, path in files.items() if not path.is_dir()}
+    if not pictures:
         return False
-    if _read_marker(out / MARKER) == marker and _files(out) == _expected_files(marker):
+    whole = all(path.is_file() and path.stat().st_size for path in pictures.values())
+    if whole and pictures.keys() == _expected_files(marker) and _read_marker(out / MARKER) == marker:
         return True
     raise DataError(
         "the folder already holds pictures",
@@ -151,12 +167,6 @@ def _read_marker(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _files(out: Path) -> set[str]:
-    """The names of all files in the splits; one that is empty was cut short by a full disk and does not count."""
-    files = (path for split in SPLITS for path in (out / split).rglob("*") if path.is_file())
-    return {path.relative_to(out).as_posix() for path in files if path.stat().st_size}
 
 
 def _expected_files(marker: dict[str, int]) -> set[str]:

@@ -117,12 +117,13 @@ def fingerprint_of(folder: Path) -> str:
     return tree_fingerprint({split: list_pictures(folder / split) for split in SPLITS})
 
 
-def existing_record(out: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What is already in `out`: None if no pictures, or the record if it holds just what would be made again.
 
     Args:
         out: the data folder, which need not exist.
-        identity: entries that the record must have to be of the same source and options.
+        content: what the record must say of the content of the source.
+        options: what the record must say of the options.
 
     Raises:
         DataError: `out` is a file, or holds other pictures.
@@ -134,10 +135,12 @@ def existing_record(out: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]
     record = _read_record(out)
     if record is None:
         raise DataError(f"already holds pictures that have no readable {RECORD}", where=str(out), cure=_CURE)
-    for key, value in identity.items():
-        if record.get(key) != value:
-            told = f"{key} {record.get(key)!r}, not {value!r}"
-            raise DataError(f"already holds pictures prepared from {told}", where=str(out), cure=_CURE)
+    if record.get("content") != content:
+        told = f"already holds pictures of {record.get('source')!r}, which had other content"
+        raise DataError(told, where=str(out), cure=_CURE)
+    if record.get("options") != options:
+        told = f"already holds pictures prepared with {record.get('options')!r}, not {dict(options)!r}"
+        raise DataError(told, where=str(out), cure=_CURE)
     if not all((out / split).is_dir() for split in SPLITS) or fingerprint_of(out) != record.get("fingerprint"):
         raise DataError(f"its pictures are not those that {RECORD} tells of any more", where=str(out), cure=_CURE)
     return record

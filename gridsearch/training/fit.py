@@ -1,23 +1,20 @@
 """A combination trained on pictures: seed, pipelines, model, epochs, and what came of it.
 
-Why not ``Model.fit``: it takes down and rebuilds its own feeding threads at every epoch, which on pictures stands
-still for seconds each time. The loop here is ``train_on_batch`` and ``test_on_batch``, with Keras's own callbacks
-around it where they are wanted.
+``Model.fit`` gets plain generators, fed by threads of our own. Given the stock iterators themselves it would take down
+and rebuild its feeding threads at every epoch, and stand still for seconds each time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 
-from gridsearch.config import Augmentation, Data, Settings, Training
-from gridsearch.training.images import Ahead, Pipelines
+from gridsearch.config import Augmentation, Data, Training
+from gridsearch.training.images import Ahead, Batch, Pipelines
 from gridsearch.training.models import built
 from gridsearch.worker import Reporter, Task, load_entry_point
 
@@ -42,8 +39,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         build = load_entry_point(settings.model.build, settings.folder)
         taken = SETTING_NAMES & set(task.values)
         model = built(build, task.values, settings.data.shape, pipelines.classes, taken)
-        with _callbacks(task, model) as callbacks:
-            metrics = _epochs(model, pipelines, settings, reporter, callbacks)
+        metrics = _fitted(model, pipelines, task, reporter)
         if reporter.worth_keeping(metrics):
             _save(model, task.model_file)
         return metrics
@@ -52,52 +48,52 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         gc.collect()  # a model holds itself in cycles, and its weights are hundreds of megabytes
 
 
-def _epochs(
-    model: keras.Model, pipelines: Pipelines, settings: Settings, reporter: Reporter, callbacks: Any
-) -> dict[str, float]:
-    epochs, steps = settings.training.epochs, pipelines.steps
-    metrics: dict[str, float] = {}
-    with Ahead(lambda: pipelines.epochs(epochs)) as batches:
-        for epoch in range(epochs):
-            callbacks.on_epoch_begin(epoch)
-            model.reset_metrics()
-            logs: dict[str, Any] = {}
-            for step in range(steps):
-                callbacks.on_train_batch_begin(step)
-                logs = model.train_on_batch(*next(batches), return_dict=True)
-                callbacks.on_train_batch_end(step, logs)
-                reporter.beat(epoch, step + 1, steps)
-            metrics = _plain(logs) | _validated(model, batches, pipelines.validation_steps)
-            metrics["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-            callbacks.on_epoch_end(epoch, dict(metrics))
-            reporter.epoch(epoch, metrics)
-    return metrics
+def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Reporter) -> dict[str, float]:
+    telling = _Telling(reporter, pipelines.steps)
+    with Ahead(pipelines.training) as training, Ahead(pipelines.validating) as validating:
+        model.fit(
+            _generator(training),
+            epochs=task.settings.training.epochs,
+            steps_per_epoch=pipelines.steps,
+            validation_data=_generator(validating),
+            validation_steps=pipelines.validation_steps,
+            callbacks=[telling, *_extra_callbacks(task)],
+            verbose=2,  # a line per epoch, in the trial's log
+        )
+    return telling.last
 
 
-def _validated(model: keras.Model, batches: Iterator[Any], steps: int) -> dict[str, float]:
-    model.reset_metrics()
-    logs: dict[str, Any] = {}
-    for _ in range(steps):
-        logs = model.test_on_batch(*next(batches), return_dict=True)
-    return {f"val_{name}": value for name, value in _plain(logs).items()}
+def _generator(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """A generator proper, which is how Keras tells a stream from a data set."""
+    yield from batches
 
 
-def _plain(logs: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in logs.items()}
+class _Telling(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
+    """Reports epochs with their learning rate, and signs of life in between."""
+
+    def __init__(self, reporter: Reporter, steps: int) -> None:
+        super().__init__()
+        self._reporter, self._steps, self._epoch = reporter, steps, 0
+        self.last: dict[str, float] = {}
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        self._reporter.beat(self._epoch, batch + 1, self._steps)
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        self._reporter.beat(self._epoch, self._steps, self._steps)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        self.last = {name: float(value) for name, value in (logs or {}).items()} | {"learning_rate": float(rate)}
+        self._epoch = epoch + 1
+        self._reporter.epoch(epoch, self.last)
 
 
-@contextlib.contextmanager
-def _callbacks(task: Task, model: keras.Model) -> Iterator[Any]:
-    """Keras's TensorBoard callback with graph and histograms where the detail is full, otherwise none."""
-    wanted = []
-    if task.detail == "full":
-        wanted.append(keras.callbacks.TensorBoard(str(task.directory), histogram_freq=1, write_graph=True))
-    callbacks = keras.callbacks.CallbackList(wanted, model=model)
-    callbacks.on_train_begin()
-    try:
-        yield callbacks
-    finally:
-        callbacks.on_train_end()
+def _extra_callbacks(task: Task) -> list[keras.callbacks.Callback]:
+    """Keras's TensorBoard callback with graph and histograms where the detail is full."""
+    if task.detail != "full":
+        return []
+    return [keras.callbacks.TensorBoard(str(task.directory), histogram_freq=1, write_graph=True)]
 
 
 def _save(model: keras.Model, file: Path) -> None:

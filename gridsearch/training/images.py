@@ -6,6 +6,7 @@ Pipelines ── train        augmented, shuffled, without end
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -37,6 +38,9 @@ SCALING = (
 )
 """What validation pictures go through, too; everything else of [augmentation] is for training only."""
 
+PATIENCE = 0.1
+"""Seconds between looks at whether the other side has left."""
+
 MOST_TO_FIT = 1000
 """Training pictures from which featurewise statistics are taken, all in memory at once."""
 
@@ -51,6 +55,7 @@ class Pipelines:
 
     def __init__(self, settings: Settings, seed: int) -> None:
         self._settings, self._seed = settings, seed
+        self._drawing = threading.Lock()
         common = settings.augmentation.model_dump()
         function = common.pop("preprocessing_function")
         loaded = load_entry_point(function, settings.folder) if function else None
@@ -58,7 +63,7 @@ class Pipelines:
         only_scaling = {name: common[name] for name in SCALING}
         validating = ImageDataGenerator(**only_scaling, preprocessing_function=loaded)
         if _needs_fit(settings.augmentation):
-            self._fit([training, validating], common["rescale"])
+            self._fit([training, validating], ImageDataGenerator(preprocessing_function=loaded))
         self._train = self._flow(training, settings.data.train, shuffle=True)
         self._validation = self._flow(validating, settings.data.validation, shuffle=False)
         # In order of files, a few validation steps would see one class only; mixed once, they see the same mixture
@@ -81,9 +86,9 @@ class Pipelines:
             dtype="float32",
         )
 
-    def _fit(self, generators: list[ImageDataGenerator], rescale: float | None) -> None:
-        """Take featurewise statistics from training pictures as ``standardize`` will see them: rescaled."""
-        plain = self._flow(ImageDataGenerator(rescale=rescale), self._settings.data.train, shuffle=True)
+    def _fit(self, generators: list[ImageDataGenerator], unscaled: ImageDataGenerator) -> None:
+        """Take featurewise statistics from training pictures; ``fit`` rescales them itself."""
+        plain = self._flow(unscaled, self._settings.data.train, shuffle=True)
         wanted = min(MOST_TO_FIT, plain.samples)
         batches: list[np.ndarray] = []
         while sum(len(batch) for batch in batches) < wanted:
@@ -107,13 +112,22 @@ class Pipelines:
         """Batches of a validation: as set, but never more than one pass, which would count pictures twice."""
         return min(self._settings.training.validation_steps or len(self._validation), len(self._validation))
 
-    def epochs(self, epochs: int) -> Iterator[Batch]:
-        """The batches of a whole training in order: each epoch's training batches, then its validation batches."""
-        for _ in range(epochs):
-            for _ in range(self.steps):
-                yield next(self._train)
+    def training(self) -> Iterator[Batch]:
+        """Training batches without end, shuffled anew at each pass."""
+        while True:
+            # The stock class draws from numpy's global generator, which it seeds at each batch: whoever else draws
+            # from it in the meantime, such as validation in its own thread, would change what a seed means.
+            with self._drawing:
+                batch = next(self._train)
+            yield batch
+
+    def validating(self) -> Iterator[Batch]:
+        """Validation batches without end: every ``validation_steps`` the same ones again."""
+        while True:
             for step in range(self.validation_steps):
-                yield self._validation[step]
+                with self._drawing:
+                    batch = self._validation[step]
+                yield batch
 
 
 def _needs_fit(augmentation: Augmentation) -> bool:
@@ -139,26 +153,32 @@ class Ahead:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._left.set()
-        while self._thread.is_alive():
-            while not self._queue.empty():
-                self._queue.get_nowait()
-            self._thread.join(0.05)
+        self._thread.join()
+
+    def _put(self, entry: tuple[Any, Exception | None]) -> None:
+        while not self._left.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(entry, timeout=PATIENCE)
+                return
 
     def _produce(self) -> None:
         try:
             for item in self._items():
-                self._queue.put((item, None))
+                self._put((item, None))
                 if self._left.is_set():
                     return
-            self._queue.put((None, StopIteration()))
+            self._put((None, StopIteration()))
         except Exception as error:
-            self._queue.put((None, error))
+            self._put((None, error))
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        item, error = self._queue.get()
-        if error is not None:
-            raise error
-        return item
+        while not self._left.is_set():
+            with contextlib.suppress(queue.Empty):
+                item, error = self._queue.get(timeout=PATIENCE)
+                if error is not None:
+                    raise error
+                return item
+        raise StopIteration

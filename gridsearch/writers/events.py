@@ -181,6 +181,12 @@ class EventsWriter:
         file.hparams(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end), ended)
         file.close()
 
+    def close(self) -> None:
+        """Close the files of sessions whose end this runner will not see; the next one tells them whole."""
+        for file in self._open.values():
+            file.close()
+        self._open.clear()
+
 
 def _set(start: SessionStartInfo, name: str, value: Value) -> None:
     target = start.hparams[name]

@@ -24,12 +24,12 @@ Choice = TypeVar("Choice")
 Table = tuple[tuple[Choice, float, float], ...]
 
 FUR_COLOURS: Table[Colour] = (
-    ((222, 126, 52), 11, 8),  # ginger
-    ((122, 128, 142), 34, 3),  # blue-grey
-    ((170, 175, 186), 19, 3),  # silver
-    ((54, 54, 62), 17, 7),  # black
+    ((222, 126, 52), 9, 8),  # ginger
+    ((122, 128, 142), 36, 2),  # blue-grey
+    ((170, 175, 186), 20, 2),  # silver
+    ((54, 54, 62), 17, 6),  # black
     ((238, 226, 204), 6, 16),  # cream
-    ((134, 122, 106), 10, 5),  # agouti
+    ((134, 122, 106), 9, 5),  # agouti
     ((222, 168, 98), 1, 28),  # golden
     ((140, 90, 54), 1, 13),  # chocolate
     ((196, 128, 70), 1, 17),  # tan
@@ -78,10 +78,10 @@ class Coat:
     eye_patch: bool
 
 
-def pick(table: Table[Choice], kind: Kind, rng: np.random.Generator) -> Choice:
-    """One entry of `table`, drawn by the weights of `kind`."""
-    weights = np.array([row[1 + KINDS.index(kind)] for row in table])
-    return table[int(rng.choice(len(table), p=weights / weights.sum()))][0]
+def pick(table: Table[Choice], kind: Kind, luck: float) -> Choice:
+    """The entry of `table` that `luck` (0 to 1, 1 excluded) falls on by the weights of `kind`."""
+    bounds = np.cumsum([row[1 + KINDS.index(kind)] for row in table])
+    return table[int(np.searchsorted(bounds, luck * bounds[-1], side="right"))][0]
 
 
 def mixed(a: Colour, b: Colour, share: float) -> Colour:
@@ -105,11 +105,14 @@ def blotches(rng: np.random.Generator, size: tuple[int, int], cell: tuple[float,
     return np.clip(smooth, 0, 1)
 
 
-def draw_coat(kind: Kind, size: tuple[int, int], unit: float, rng: np.random.Generator) -> Coat:
-    """A random coat for one `kind`; `size` is the drawing in pixels, `unit` one head width on it in pixels."""
-    base = jittered(pick(FUR_COLOURS, kind, rng), 11, rng)
+def draw_coat(kind: Kind, luck: float, size: tuple[int, int], unit: float, rng: np.random.Generator) -> Coat:
+    """A coat for one `kind`, its colour by `luck` and the rest at random.
+
+    `size` is the drawing in pixels and `unit` one head width on it in pixels.
+    """
+    base = jittered(pick(FUR_COLOURS, kind, luck), 11, rng)
     pale = jittered((240, 230, 216), 8, rng) if rng.random() < 0.6 else mixed(base, (250, 240, 226), 0.5)
-    pattern = pick(PATTERNS, kind, rng)
+    pattern = pick(PATTERNS, kind, rng.random())
     dark = mixed(base, (28, 20, 18), rng.uniform(0.5, 0.75))
     weights = _pattern(pattern, size, unit, rng)
     second = pale if pattern == "patches" and rng.random() < 0.6 else dark
@@ -119,10 +122,10 @@ def draw_coat(kind: Kind, size: tuple[int, int], unit: float, rng: np.random.Gen
         shadow=mixed(base, (24, 16, 18), 0.68),
         dark=dark,
         skin=jittered((222, 150, 146), 10, rng),
-        nose=pick(NOSES, kind, rng),
-        eyes=jittered(pick(EYES, kind, rng), 8, rng),
+        nose=pick(NOSES, kind, rng.random()),
+        eyes=jittered(pick(EYES, kind, rng.random()), 8, rng),
         whiskers=(248, 246, 240) if sum(base) < 520 or rng.random() < 0.4 else (70, 62, 58),
-        collar=pick(COLLARS, kind, rng),
+        collar=pick(COLLARS, kind, rng.random()),
         pupil=float(rng.uniform(0.035, 0.1)),
         stripes=pattern == "tabby",
         bib=bool(rng.random() < 0.5),

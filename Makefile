@@ -1,0 +1,53 @@
+# Every target installs what it needs into .venv; nothing else on the machine is touched.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOGDIR ?= logs/hparam_tuning
+SWEEP  ?= sweep.toml
+DATA   ?= data
+
+.DEFAULT_GOAL := help
+.PHONY: help sweep plan data check tensorboard test lint bench clean
+
+help:  ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+sweep: $(VENV)/core data  ## train every combination of sweep.toml; again: go on from where it stands
+	$(BIN)/gridsearch sweep $(SWEEP) --logdir $(LOGDIR) $(ARGS)
+
+plan: $(VENV)/core  ## say what a sweep would do
+	$(BIN)/gridsearch plan $(SWEEP) --logdir $(LOGDIR) $(ARGS)
+
+data: $(VENV)/core  ## draw the built-in sample, if data/ holds no pictures
+	@test -d $(DATA)/train || $(BIN)/gridsearch data sample --out $(DATA)
+
+check: $(VENV)/core  ## compare TensorBoard's dashboard with the record, row by row
+	$(BIN)/gridsearch check $(LOGDIR)
+
+tensorboard: $(VENV)/core  ## look at the sweep, at http://localhost:6006/#hparams
+	$(BIN)/gridsearch tensorboard $(LOGDIR)
+
+test: $(VENV)/dev lint  ## format, lint, types and the whole test suite
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev  ## measure every figure that the README quotes
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the environment and caches; never data/ or logs/
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# A stamp for each set of packages, renewed when their list changes.
+$(VENV)/core: setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/core
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

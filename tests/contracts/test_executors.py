@@ -1,0 +1,181 @@
+"""What every executor promises, run against each of them; and what only processes can survive."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sweeps import configured
+
+from gridsearch.executors import Cancels, Executor
+from gridsearch.executors.inline import InlineExecutor
+from gridsearch.executors.processes import ProcessExecutor, default_workers
+from gridsearch.hparams import combination_id
+from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status, Trial
+from gridsearch.worker import Task
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(params=["inline", "processes"])
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    before = children()
+    made: Executor = InlineExecutor() if request.param == "inline" else ProcessExecutor(2)
+    yield made
+    made.close()
+    made.close()
+    assert children() == before, "an executor left a child behind"
+
+
+@pytest.fixture
+def processes() -> Iterator[ProcessExecutor]:
+    made = ProcessExecutor(2)
+    yield made
+    made.close()
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def task(home: Path, behaviour: str, number: int = 1) -> Task:
+    values = {"behaviour": behaviour}
+    config = configured(home, {"behaviour": {"discrete": [behaviour]}}, "objectives:behaving")
+    session = Session(Trial(number, combination_id(values), values), 0, 1, 0)
+    settings = config.settings_for(values)
+    return Task(session, values, settings, config.objective, home, "epoch", None)
+
+
+def collected(executor: Executor, ends: int) -> list[Message]:
+    messages: list[Message] = []
+    deadline = time.monotonic() + PATIENCE
+    while sum(isinstance(message, Ended) for message in messages) < ends:
+        assert time.monotonic() < deadline, f"only {messages}"
+        messages += executor.collect(0.1)
+    return messages
+
+
+def outcome_of(executor: Executor, home: Path, behaviour: str) -> Outcome:
+    executor.submit(task(home, behaviour))
+    last = collected(executor, 1)[-1]
+    assert isinstance(last, Ended)
+    return last.outcome
+
+
+def test_a_task_says_its_epochs_in_order_and_ends_once(executor: Executor, home: Path) -> None:
+    executor.submit(task(home, "fine"))
+    messages = collected(executor, 1)
+    assert [m.metrics for m in messages if isinstance(m, Epoch)] == [{"accuracy": 0.25}, {"accuracy": 0.75}]
+    assert isinstance(messages[-1], Ended)
+    outcome = messages[-1].outcome
+    assert outcome.status is Status.COMPLETED
+    assert outcome.metrics["accuracy"] == 0.5
+    assert outcome.metrics["best_accuracy"] == 0.75
+    assert outcome.metrics["best_epoch"] == 2
+    assert executor.collect(0.0) == []
+
+
+def test_what_a_task_prints_is_in_its_log(executor: Executor, home: Path) -> None:
+    outcome_of(executor, home, "fine")
+    assert (home / "run-0001" / "log.txt").read_text() == "trained well\n"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "words"),
+    [
+        ("raises", FailureKind.EXCEPTION, "RuntimeError: out of learning"),
+        ("diverges", FailureKind.DIVERGED, "loss is nan in epoch 1"),
+        ("infinite", FailureKind.DIVERGED, "accuracy is inf at the end"),
+        ("forgets", FailureKind.EXCEPTION, "hold: precision, recall"),
+    ],
+)
+def test_a_training_that_fails_is_an_outcome(
+    executor: Executor, home: Path, behaviour: str, kind: FailureKind, words: str
+) -> None:
+    outcome = outcome_of(executor, home, behaviour)
+    assert (outcome.status, outcome.kind) == (Status.FAILED, kind)
+    assert words in outcome.message
+    assert "\n" not in outcome.message
+    assert outcome.metrics == {}
+
+
+def test_a_traceback_is_in_the_log(executor: Executor, home: Path) -> None:
+    outcome_of(executor, home, "raises")
+    assert "Traceback" in (home / "run-0001" / "log.txt").read_text()
+
+
+def test_tasks_follow_one_another(executor: Executor, home: Path) -> None:
+    for number in range(1, 6):
+        while number > executor.slots and not collected(executor, 1):
+            pass
+        executor.submit(task(home, "fine", number))
+    collected(executor, min(5, executor.slots))
+
+
+def test_an_objective_that_does_not_exist_is_an_outcome_that_names_it(executor: Executor, home: Path) -> None:
+    broken = configured(home, {"x": {"discrete": [1.0]}}, "objectives:nothing_like_it")
+    values = {"x": 1.0}
+    session = Session(Trial(1, "", values), 0, 1, 0)
+    executor.submit(Task(session, values, broken.settings_for(values), broken.objective, home, "epoch", None))
+    ended = collected(executor, 1)[-1]
+    assert isinstance(ended, Ended)
+    assert "nothing_like_it" in ended.outcome.message
+
+
+@pytest.mark.parametrize(("behaviour", "words"), [("killed", "signal 9 (SIGKILL)"), ("leaves", "exit status 3")])
+def test_a_worker_that_dies_is_the_outcome_of_its_task(
+    processes: ProcessExecutor, home: Path, behaviour: str, words: str
+) -> None:
+    outcome = outcome_of(processes, home, behaviour)
+    assert outcome.kind is FailureKind.KILLED
+    assert words in outcome.message
+    assert outcome_of(processes, home / "next", "fine").status is Status.COMPLETED
+
+
+def test_a_cancelled_task_ends_as_it_was_told_and_the_others_go_on(
+    processes: ProcessExecutor, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GO_ON", str(tmp_path / "go"))
+    processes.submit(task(home, "hangs", 1))
+    processes.submit(task(home, "waits", 2))
+    assert isinstance(processes, Cancels)
+    processes.cancel("run-0001", Outcome.failed(FailureKind.STALLED, "too quiet"))
+    (ended,) = [message for message in collected(processes, 1) if isinstance(message, Ended)]
+    assert (ended.session, ended.outcome.kind) == ("run-0001", FailureKind.STALLED)
+    (tmp_path / "go").touch()
+    (other,) = [message for message in collected(processes, 1) if isinstance(message, Ended)]
+    assert (other.session, other.outcome.status) == ("run-0002", Status.COMPLETED)
+
+
+def test_a_warm_worker_is_used_again(processes: ProcessExecutor, home: Path) -> None:
+    pids = {outcome_of(processes, home, "fine").facts["pid"] for _ in range(3)}
+    assert len(pids) == 1
+    assert pids != {os.getpid()}
+
+
+def test_a_worker_that_has_outgrown_its_size_is_replaced(processes: ProcessExecutor, home: Path) -> None:
+    pids = [outcome_of(processes, home, "fine").facts["pid"] for _ in range(3)]
+    (worker,) = processes._workers
+    worker.sizes = [100, 100, 10 * 2**30]
+    pids.append(outcome_of(processes, home, "fine").facts["pid"])
+    assert len(set(pids)) == 2
+
+
+def test_closing_ends_a_running_worker_at_once(home: Path) -> None:
+    executor = ProcessExecutor(1)
+    executor.submit(task(home, "hangs"))
+    while not any(isinstance(message, Epoch) for message in executor.collect(0.1)):
+        pass
+    began = time.monotonic()
+    executor.close()
+    assert time.monotonic() - began < 4
+    assert children() == set()
+
+
+def test_there_is_at_least_one_worker_and_at_most_one_per_processor() -> None:
+    assert default_workers(threads=10**6) == 1
+    assert 1 <= default_workers(threads=1) <= (os.cpu_count() or 1)

@@ -1,0 +1,92 @@
+"""Objectives that sweeps under test train: quick functions that only report numbers, some of them hostile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+Report = Callable[[int, Mapping[str, float]], None]
+
+
+def numbers(values: Mapping[str, Any], report: Report) -> dict[str, float]:
+    """Three epochs towards x; notes each finished training in the file that TRAININGS names."""
+    x = float(values["x"])
+    for epoch in range(3):
+        report(epoch, {"accuracy": x * (epoch + 1) / 3, "loss": 1.0 - x})
+        time.sleep(float(os.environ.get("EPOCH_SECONDS", "0")))
+    note = os.environ.get("TRAININGS")
+    if note:
+        descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(descriptor, f"{x!r}\n".encode())
+        os.close(descriptor)
+    return {"accuracy": x}
+
+
+def behaving(values: Mapping[str, Any], report: Report) -> dict[str, float]:
+    """Does what the HParam ``behaviour`` says."""
+    return BEHAVIOURS[str(values["behaviour"])](report)
+
+
+def _fine(report: Report) -> dict[str, float]:
+    print("trained well")
+    report(0, {"accuracy": 0.25})
+    report(1, {"accuracy": 0.75})
+    return {"accuracy": 0.5}
+
+
+def _raises(report: Report) -> dict[str, float]:
+    report(0, {"accuracy": 0.1})
+    raise RuntimeError("out of\nlearning")
+
+
+def _diverges(report: Report) -> dict[str, float]:
+    report(0, {"accuracy": 0.1, "loss": float("nan")})
+    return {"accuracy": 1.0}
+
+
+def _reports_infinity_at_the_end(report: Report) -> dict[str, float]:
+    return {"accuracy": float("inf")}
+
+
+def _forgets_the_metric(report: Report) -> dict[str, float]:
+    report(0, {"precision": 0.3})
+    return {"recall": 0.4}
+
+
+def _is_killed(report: Report) -> dict[str, float]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def _leaves(report: Report) -> dict[str, float]:
+    os._exit(3)
+
+
+def _hangs(report: Report) -> dict[str, float]:
+    report(0, {"accuracy": 0.1})
+    time.sleep(600)
+    return {}
+
+
+def _waits_for_a_file(report: Report) -> dict[str, float]:
+    report(0, {"accuracy": 0.1})
+    while not Path(os.environ["GO_ON"]).exists():
+        time.sleep(0.02)
+    return {"accuracy": 0.2}
+
+
+BEHAVIOURS: dict[str, Callable[[Report], dict[str, float]]] = {
+    "fine": _fine,
+    "raises": _raises,
+    "diverges": _diverges,
+    "infinite": _reports_infinity_at_the_end,
+    "forgets": _forgets_the_metric,
+    "killed": _is_killed,
+    "leaves": _leaves,
+    "hangs": _hangs,
+    "waits": _waits_for_a_file,
+}

@@ -1,0 +1,269 @@
+"""The command line as its users meet it: exit status, where things are printed, and what a mistake is answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+from gridsearch.record import Record
+from gridsearch.trials import FailureKind, Status
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+
+NUMBERS = """
+[hparams]
+x = { discrete = [0.25, 0.5, 0.75] }
+[model]
+objective = "objectives:numbers"
+[sweep]
+executor = "inline"
+"""
+BEHAVING = NUMBERS.replace("x = { discrete = [0.25, 0.5, 0.75] }", 'behaviour = { discrete = ["fine", "raises"] }')
+BEHAVING = BEHAVING.replace("numbers", "behaving")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working directory with a sweep of quick objectives."""
+    shutil.copy(TESTS / "objectives.py", tmp_path)
+    (tmp_path / "sweep.toml").write_text(NUMBERS)
+    return tmp_path
+
+
+def gridsearch(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gridsearch", *arguments]
+    env = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env, timeout=120)
+
+
+def pictures(folder: Path, *, count: int = 4, classes: tuple[str, ...] = ("cat", "dog")) -> None:
+    for part in ("train", "validation"):
+        for n, name in enumerate(classes):
+            for index in range(count):
+                file = folder / "data" / part / name / f"{name}.{index}.jpg"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (12, 10), (60 * n, 10 * index, 0)).save(file)
+
+
+def test_a_sweep_prints_its_leaderboard_on_stdout_and_one_line_a_trial_on_stderr(folder: Path) -> None:
+    done = gridsearch(folder, "sweep")
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["trial", "run-0003", "run-0002", "run-0001"]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("run-")]
+    assert len(lines) == 3
+    assert "[3 done  0 failed  0 left  best run-0003 accuracy 0.7500]" in lines[-1]
+
+
+def test_the_same_command_again_says_there_is_nothing_left_to_do(folder: Path) -> None:
+    gridsearch(folder, "sweep")
+    again = gridsearch(folder, "sweep")
+    assert again.returncode == 0
+    assert "nothing left to do: 3 combinations: 3 completed, 0 failed, 0 new" in again.stderr
+
+
+def test_a_sweep_with_a_failed_trial_ends_with_1_and_names_its_log(folder: Path) -> None:
+    (folder / "sweep.toml").write_text(BEHAVING)
+    done = gridsearch(folder, "sweep")
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-3]
+    assert line.startswith("run-0002 failed (exception): RuntimeError: out of learning")
+    assert "Traceback" in (folder / line.split()[-1]).read_text()
+    assert "Traceback" not in done.stderr
+
+
+def test_results_can_be_read_by_programs(folder: Path) -> None:
+    swept = json.loads(gridsearch(folder, "sweep", "--json").stdout)
+    assert swept["plan"]["completed"] == 3
+    assert [trial["values"] for trial in swept["trials"]] == [{"x": 0.75}, {"x": 0.5}, {"x": 0.25}]
+    facts = swept["trials"][0]["sessions"][0]["facts"]
+    assert {"host", "pid", "python", "command", "git_commit", "gridsearch"} <= set(facts)
+    home = "logs/hparam_tuning"
+    assert json.loads(gridsearch(folder, "status", home, "--json").stdout)["best"][0]["trial"] == "run-0003"
+    assert len(json.loads(gridsearch(folder, "best", home, "--top", "2", "--json").stdout)) == 2
+    planned = json.loads(gridsearch(folder, "plan", "--json").stdout)
+    assert [row["status"] for row in planned["combinations"]] == ["completed"] * 3
+
+
+def test_a_plan_writes_nothing(folder: Path) -> None:
+    done = gridsearch(folder, "plan", "--set", "hparams.y={discrete=[1, 2]}")
+    assert done.returncode == 0
+    assert "6 combinations: 0 completed, 0 failed, 6 new" in done.stdout
+    assert not (folder / "logs").exists()
+
+
+def test_a_plan_of_a_million_million_combinations_is_a_plan_like_any_other(folder: Path) -> None:
+    domains = "\n".join(f"h{n} = {{ discrete = {list(range(10))} }}" for n in range(12))
+    (folder / "huge.toml").write_text(f"[hparams]\n{domains}\n[model]\nobjective = 'objectives:numbers'\n")
+    done = gridsearch(folder, "plan", "huge.toml", "--rows", "2")
+    assert "1,000,000,000,000 combinations: 0 completed, 0 failed, 1,000,000,000,000 new" in done.stdout
+    assert "... and 999,999,999,998 more" in done.stdout
+
+
+def test_status_shows_the_best_and_the_failed(folder: Path) -> None:
+    (folder / "sweep.toml").write_text(BEHAVING)
+    gridsearch(folder, "sweep")
+    done = gridsearch(folder, "status")
+    assert "2 combinations: 1 completed, 1 failed, 0 new" in done.stdout
+    assert "best     run-0001  accuracy 0.5000  behaviour=fine" in done.stdout
+    assert "failed   run-0002  exception: RuntimeError: out of learning" in done.stdout
+
+
+def refused(folder: Path, *arguments: str, words: str) -> str:
+    """A command that must end with 2, no traceback, and nothing written to the default log directory."""
+    done = gridsearch(folder, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    assert words in done.stderr
+    assert not (folder / "logs").exists()
+    return done.stderr
+
+
+def test_a_sweep_file_that_is_not_there_is_refused(folder: Path) -> None:
+    refused(folder, "sweep", "missing.toml", words="missing.toml: there is no such sweep file")
+
+
+def test_a_mistake_in_the_sweep_file_is_told_with_file_key_and_cure(folder: Path) -> None:
+    refused(
+        folder, "sweep", "--set", "data.image_sise=64", words="data.image_sise: unknown key; did you mean 'image_size'?"
+    )
+
+
+def write_default(folder: Path) -> None:
+    shutil.copy(ROOT / "sweep.toml", folder)
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda data: shutil.rmtree(data), "data/train"),
+        (lambda data: shutil.rmtree(data / "validation"), "data/validation"),
+        (lambda data: shutil.rmtree(data / "train" / "dog"), "class"),
+        (lambda data: (data / "validation" / "dog").rename(data / "validation" / "wolf"), "wolf"),
+        (lambda data: [file.unlink() for file in (data / "train" / "cat").iterdir()], "cat"),
+        (lambda data: (data / "train" / "cat" / "cat.0.jpg").write_bytes(b""), "cat.0.jpg"),
+        (lambda data: (data / "train" / "cat" / "cat.0.jpg").write_bytes(b"not a picture"), "cat.0.jpg"),
+        (lambda data: None, "batch"),
+    ],
+    ids=[
+        "missing",
+        "no validation",
+        "one class",
+        "other classes",
+        "empty",
+        "zero bytes",
+        "no picture",
+        "batch too large",
+    ],
+)
+def test_bad_pictures_are_refused_before_any_training(folder: Path, harm: Any, words: str) -> None:
+    write_default(folder)
+    pictures(folder, count=4 if words == "batch" else 20)
+    harm(folder / "data")
+    refused(folder, "sweep", words=words)
+
+
+def test_a_picture_cut_short_and_one_of_absurd_size_are_refused(folder: Path) -> None:
+    write_default(folder)
+    pictures(folder, count=20)
+    file = folder / "data" / "train" / "cat" / "cat.1.jpg"
+    file.write_bytes(file.read_bytes()[:-40])
+    refused(folder, "sweep", words="cat.1.jpg")
+    header = Image.new("1", (8, 8))
+    huge = folder / "data" / "train" / "cat" / "cat.1.bmp"
+    file.unlink()
+    header.save(huge)
+    content = bytearray(huge.read_bytes())
+    content[18:26] = (50_000).to_bytes(4, "little") * 2
+    huge.write_bytes(content)
+    refused(folder, "sweep", words="cat.1.bmp")
+
+
+def test_a_log_directory_that_cannot_be_written_is_refused(folder: Path) -> None:
+    (folder / "file").write_text("in the way")
+    refused(folder, "sweep", "--logdir", "file", words="--logdir")
+    assert (folder / "file").read_text() == "in the way"
+
+
+def test_another_recipe_is_refused_with_the_key_named(folder: Path) -> None:
+    gridsearch(folder, "sweep")
+    done = gridsearch(folder, "sweep", "--set", "training.epochs=9")
+    assert done.returncode == 2
+    assert "training.epochs: recorded 5, now 9" in done.stderr
+    assert Record.read(folder / "logs" / "hparam_tuning").count(Status.COMPLETED) == 3
+
+
+@pytest.mark.parametrize("verb", ["status", "best", "check", "tensorboard"])
+def test_commands_that_read_say_where_there_is_nothing_to_read(folder: Path, verb: str) -> None:
+    refused(folder, verb, "nowhere", words="nowhere: no sweep has been recorded here")
+
+
+def test_a_second_sweep_on_the_same_directory_is_refused_and_ctrl_c_ends_the_first_in_order(folder: Path) -> None:
+    (folder / "sweep.toml").write_text(NUMBERS.replace('executor = "inline"', "workers = 1"))
+    command = [sys.executable, "-m", "gridsearch", "sweep"]
+    env = {**os.environ, "EPOCH_SECONDS": "30"}
+    first = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    home = folder / "logs" / "hparam_tuning"
+    deadline = time.monotonic() + 60
+    while not list(home.glob("run-0001/train/*")):
+        assert time.monotonic() < deadline, "the first trial never began"
+        time.sleep(0.05)
+    second = gridsearch(folder, "sweep")
+    assert second.returncode == 2
+    assert f"process {first.pid} on " in second.stderr
+    assert "running  run-0001" in gridsearch(folder, "status").stdout
+    workers = psutil.Process(first.pid).children(recursive=True)
+    assert workers
+    began = time.monotonic()
+    first.send_signal(signal.SIGINT)
+    _, told = first.communicate(timeout=10)
+    assert first.returncode == 130
+    assert time.monotonic() - began < 10
+    assert b"the same command goes on from here" in told
+    assert not [worker for worker in workers if worker.is_running()]
+    assert Record.read(home).sessions[0].outcome.kind is FailureKind.INTERRUPTED
+    assert gridsearch(folder, "sweep").returncode == 0
+
+
+def test_the_sample_is_drawn_and_checked(folder: Path) -> None:
+    write_default(folder)
+    done = gridsearch(folder, "data", "sample", "--train", "32", "--validation", "4")
+    assert done.returncode == 0, done.stderr
+    assert "all 36 pictures can be trained on" in gridsearch(folder, "data", "check").stdout
+    assert "nothing to do" in gridsearch(folder, "data", "sample", "--train", "32", "--validation", "4").stdout
+
+
+def test_a_folder_of_pictures_is_prepared(folder: Path) -> None:
+    pictures(folder, count=10)
+    (folder / "data" / "train").rename(folder / "mine")
+    shutil.rmtree(folder / "data")
+    (folder / "mine" / "cat" / "cat.0.jpg").write_bytes(b"broken")
+    done = gridsearch(folder, "data", "prepare", "mine")
+    assert done.returncode == 0, done.stderr
+    assert "wrote 19 pictures, in data" in done.stdout
+    assert "cat.0.jpg" in done.stderr
+
+
+def test_python_starts_a_sweep_without_a_main_guard(folder: Path) -> None:
+    """Workers are not started by running the user's script again."""
+    (folder / "mine.py").write_text(
+        "from pathlib import Path\n"
+        "import gridsearch\n"
+        "config = gridsearch.SweepConfig(\n"
+        "    hparams=[gridsearch.HParam('x', gridsearch.Discrete([0.25, 0.5]))],\n"
+        "    model={'objective': 'objectives:numbers'}, sweep={'workers': 2})\n"
+        "print(gridsearch.sweep(config).plan)\n"
+    )
+    done = subprocess.run([sys.executable, "mine.py"], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "2 combinations: 2 completed, 0 failed, 0 new\n", done.stderr

@@ -1,0 +1,274 @@
+"""The record: one writer, whole transactions, and refusals that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sweeps import configured
+
+from gridsearch.errors import HomeError
+from gridsearch.journal import Journal
+from gridsearch.record import DATABASE, SCHEMA_VERSION, Record, read_epochs
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
+
+X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
+
+
+def settle(journal: Journal, **tables: object) -> None:
+    config = configured(journal.home, X, **tables)
+    journal.settle(config.recipe(), config.tables(), config.space, config.objective)
+
+
+def begin(journal: Journal, x: float = 0.5, *, repeat: int = 0, attempt: int = 1) -> Session:
+    with journal.transaction():
+        session = Session(journal.plan({"x": x}), repeat, attempt, seed=repeat)
+        journal.begin(session, time.time(), {"boot": journal.boot})
+    return session
+
+
+def end(journal: Journal, session: Session, outcome: Outcome) -> None:
+    with journal.transaction():
+        journal.end(session.name, outcome, time.time())
+
+
+GOOD = Outcome(Status.COMPLETED, metrics={"accuracy": 0.5, "seconds": 1.0}, facts={"host": "here"})
+
+
+def test_what_was_written_is_read_back(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        session = begin(journal)
+        with journal.transaction():
+            journal.epoch(Epoch(session.name, 0, {"loss": 0.25}, 10.0))
+        end(journal, session, GOOD)
+    record = Record.read(home)
+    (trial,) = record.trials
+    assert (trial.trial.name, trial.trial.values, trial.status) == ("run-0001", {"x": 0.5}, Status.COMPLETED)
+    assert trial.mean("accuracy") == 0.5
+    assert trial.sessions[0].outcome.facts["host"] == "here"
+    assert read_epochs(home) == {"run-0001": {0: {"loss": 0.25}}}
+    assert [hparam.name for hparam in record.hparams] == ["x"]
+
+
+def test_a_combination_gets_one_number_for_ever(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        with journal.transaction():
+            numbers = [journal.plan({"x": x}).number for x in (0.5, 0.25, 0.5)]
+        with journal.transaction():
+            assert journal.plan({"x": 0.75}).number == 3
+    assert numbers == [1, 2, 1]
+
+
+def test_a_transaction_that_raises_leaves_nothing(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        with contextlib.suppress(ZeroDivisionError), journal.transaction():
+            journal.plan({"x": 1 / 0 if journal.plan({"x": 0.5}) else 0.25})
+        assert journal.record().trials == ()
+
+
+def test_a_repeat_cannot_come_to_two_results(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        end(journal, begin(journal), GOOD)
+        again = begin(journal, attempt=2)
+        with pytest.raises(HomeError, match="UNIQUE"):
+            end(journal, again, GOOD)
+
+
+def test_a_session_ends_once(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        session = begin(journal)
+        end(journal, session, GOOD)
+        end(journal, session, Outcome.failed(FailureKind.TIMEOUT, "too late"))
+        assert journal.record().sessions[0].status is Status.COMPLETED
+
+
+def test_sessions_of_a_dead_runner_are_closed_as_interrupted_or_lost_with_their_machine(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        begin(journal, 0.25)
+        with journal.transaction():
+            elsewhere = Session(journal.plan({"x": 0.5}), 0, 1, 0)
+            journal.begin(elsewhere, time.time(), {"boot": "before the power cut"})
+        closed = journal.close_abandoned()
+    assert [(s.name, s.outcome.kind) for s in closed] == [
+        ("run-0001", FailureKind.INTERRUPTED),
+        ("run-0002", FailureKind.LOST),
+    ]
+
+
+def test_only_sessions_that_writers_know_the_end_of_are_left_out_after_a_crash(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        for x in (0.25, 0.5):
+            end(journal, begin(journal, x), GOOD)
+        with journal.transaction():
+            journal.told(["run-0001"])
+        assert [session.name for session in journal.close_abandoned()] == ["run-0002"]
+
+
+def test_another_recipe_is_refused_with_every_key_that_differs(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        begin(journal)
+    with Journal(home) as journal, pytest.raises(HomeError) as refusal:
+        settle(journal, training={"epochs": 7, "seed": 3})
+    assert "training.epochs: recorded 5, now 7" in str(refusal.value)
+    assert "training.seed: recorded 0, now 3" in str(refusal.value)
+
+
+def test_before_anything_is_trained_the_recipe_may_change(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+    with Journal(home) as journal:
+        settle(journal, training={"epochs": 7})
+    assert Record.read(home).recipe["training.epochs"] == 7
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from gridsearch.journal import Journal
+with Journal(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_runner_is_refused_with_the_holder_named_and_a_dead_one_is_succeeded(home: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(home)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(HomeError, match=f"process {holder.pid} on "):
+            Journal(home)
+    finally:
+        holder.kill()  # and not waited for yet: a zombie holds nothing
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            Journal(home).close()
+            break
+        except HomeError:
+            time.sleep(0.02)
+    else:
+        pytest.fail("the lock of a killed process was never given up")
+    holder.communicate()
+
+
+def test_a_second_journal_in_the_same_process_is_refused(home: Path) -> None:
+    with Journal(home), pytest.raises(HomeError, match=f"process {os.getpid()} on "):
+        Journal(home)
+
+
+def test_a_runner_elsewhere_is_believed_while_it_shows_signs_of_life(home: Path) -> None:
+    Journal(home).close()
+    file = home / DATABASE
+
+    def holder(beat: float) -> None:
+        with sqlite3.connect(file) as database:
+            database.execute("INSERT OR REPLACE INTO runner VALUES (1, 'elsewhere', 7, 0, 'boot', ?)", (beat,))
+        database.close()
+
+    holder(time.time() - 10)
+    with pytest.raises(HomeError, match="process 7 on elsewhere"):
+        Journal(home)
+    holder(time.time() - 1000)
+    Journal(home).close()
+
+
+def test_a_newer_schema_is_refused_and_left_alone(home: Path) -> None:
+    Journal(home).close()
+    database = sqlite3.connect(home / DATABASE)
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.close()
+    before = (home / DATABASE).read_bytes()
+    for attempt in (lambda: Journal(home), lambda: Record.read(home)):
+        with pytest.raises(HomeError, match="newer gridsearch") as refusal:
+            attempt()
+        assert f"version {SCHEMA_VERSION + 1}" in str(refusal.value)
+    assert (home / DATABASE).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["overwritten", "cut"])
+def test_a_damaged_record_is_refused_with_what_can_be_done(home: Path, damage: str) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        for n in range(300):
+            with journal.transaction():
+                journal.plan({"x": n / 1000})
+    file = home / DATABASE
+    content = file.read_bytes()
+    file.write_bytes(b"\x5a" * 8192 + content[8192:] if damage == "overwritten" else content[: len(content) // 2])
+    with pytest.raises(HomeError, match=r"\.recover"):
+        Journal(home)
+
+
+def test_a_home_that_is_no_directory_or_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for impossible in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/gridsearch"), Path("a\0b")):
+        with pytest.raises(HomeError, match="--logdir"):
+            Journal(impossible)
+
+
+def test_a_directory_with_someone_elses_event_files_is_refused_and_left_alone(home: Path) -> None:
+    home.mkdir(parents=True)
+    (home / "events.out.tfevents.1.host").write_bytes(b"")
+    with pytest.raises(HomeError, match="not a sweep's"):
+        Journal(home)
+    assert [file.name for file in home.iterdir()] == ["events.out.tfevents.1.host"]
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "a'; echo foo", 'quo"te', "new\nline", "Versüch 🐈", "per%20cent", "a?b#c"]
+)
+def test_a_home_may_have_any_name(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    with Journal(home) as journal:
+        settle(journal)
+        end(journal, begin(journal), GOOD)
+    assert Record.read(home).count(Status.COMPLETED) == 1
+    assert sorted(file.name for file in home.iterdir()) == [DATABASE, f"{DATABASE}-journal"]
+
+
+def test_readers_see_whole_transactions_while_a_runner_writes(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        with journal.transaction():
+            journal.plan({"x": 0.5})
+            assert Record.read(home).trials == ()
+        assert len(Record.read(home).trials) == 1
+
+
+def test_there_is_nothing_to_read_where_no_sweep_was(home: Path) -> None:
+    with pytest.raises(HomeError, match="gridsearch sweep"):
+        Record.read(home)
+    Journal(home).close()
+    with pytest.raises(HomeError, match="no sweep has been recorded here yet"):
+        Record.read(home)
+
+
+def test_trials_are_ranked_by_the_mean_of_their_repeats(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        for x, scores in ((0.25, (0.9, 0.1)), (0.5, (0.6, 0.6)), (0.75, (0.2,))):
+            for repeat, score in enumerate(scores):
+                end(journal, begin(journal, x, repeat=repeat), replace(GOOD, metrics={"accuracy": score}))
+        failed = begin(journal, 0.9)
+        end(journal, failed, Outcome.failed(FailureKind.EXCEPTION, "no"))
+    record = Record.read(home)
+    assert [trial.trial.values["x"] for trial in record.ranked()] == [0.5, 0.25, 0.75]
+    assert record.trials[0].deviation("accuracy") == pytest.approx(0.5657, abs=1e-4)
+    assert record.trials[2].deviation("accuracy") is None
+    assert Trial(1, "", {}).name == "run-0001"

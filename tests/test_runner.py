@@ -1,0 +1,235 @@
+"""The loop: whatever happens to trials, writers or the runner itself, every combination comes to one end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweeps import configured
+
+from gridsearch.config import SweepConfig
+from gridsearch.errors import HomeError, Interrupted
+from gridsearch.planning import Plan
+from gridsearch.record import Record, SessionRecord
+from gridsearch.runner import Limits
+from gridsearch.sweeping import preview, sweep
+from gridsearch.trials import Epoch, FailureKind, Status
+from gridsearch.writers import Writer
+
+X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
+
+
+class Listener:
+    """A writer that remembers, and raises when it is told to."""
+
+    def __init__(self, raises_at: str = "") -> None:
+        self.heard: list[str] = []
+        self._raises_at = raises_at
+
+    def _hear(self, what: str) -> None:
+        if what == self._raises_at:
+            raise OSError("no one is listening")
+        self.heard.append(what)
+
+    def begin(self, session: SessionRecord) -> None:
+        self._hear(f"begin {session.name}")
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._hear(f"epoch {epoch.session} {epoch.epoch}")
+
+    def end(self, session: SessionRecord) -> None:
+        self._hear(f"end {session.name} {session.status}")
+
+
+def run(config: SweepConfig, *listeners: Writer, **arguments: Any) -> Record:
+    def observers(plan: Plan, slots: int) -> Sequence[Writer]:
+        return listeners
+
+    return sweep(config, observers=observers, **arguments).record
+
+
+def kinds(record: Record) -> dict[str, FailureKind | None]:
+    return {session.name: session.outcome.kind for session in record.sessions}
+
+
+def test_every_combination_is_trained_and_told_in_order(home: Path) -> None:
+    listener = Listener()
+    record = run(configured(home, X), listener)
+    assert [trial.mean("accuracy") for trial in record.trials] == [0.25, 0.5, 0.75]
+    first = [what for what in listener.heard if "run-0001" in what]
+    assert first == ["begin run-0001", *(f"epoch run-0001 {n}" for n in range(3)), "end run-0001 completed"]
+    assert all(session.told for session in record.sessions)
+
+
+def test_nothing_finished_is_trained_again(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAININGS", str(tmp_path / "trainings"))
+    run(configured(home, X))
+    again = Listener()
+    run(configured(home, X), again)
+    assert (tmp_path / "trainings").read_text().split() == ["0.25", "0.5", "0.75"]
+    assert again.heard == []
+
+
+def test_a_wider_domain_trains_only_what_is_new_and_a_narrower_one_hides_nothing(home: Path) -> None:
+    run(configured(home, X))
+    listener = Listener()
+    wider = configured(home, {"x": {"discrete": [0.9, 0.25, 0.5, 0.75]}})
+    assert str(preview(wider).plan) == "4 combinations: 3 completed, 0 failed, 1 new"
+    run(wider, listener)
+    assert [what for what in listener.heard if what.startswith("end")] == ["end run-0004 completed"]
+    narrower = configured(home, {"x": {"discrete": [0.9]}})
+    plan = preview(narrower).plan
+    assert (plan.combinations, plan.completed, plan.outside) == (1, 1, 3)
+    assert len(run(narrower).trials) == 4
+
+
+def test_an_hparam_with_a_default_counts_for_what_was_trained_before(home: Path) -> None:
+    run(configured(home, X))
+    extended = configured(home, {**X, "width": {"discrete": [1, 2], "default": 1}})
+    assert str(preview(extended).plan) == "6 combinations: 3 completed, 0 failed, 3 new"
+    record = run(extended)
+    assert [trial.trial.values for trial in record.trials[3:]] == [{"x": x, "width": 2} for x in (0.25, 0.5, 0.75)]
+    assert str(preview(extended).plan) == "6 combinations: 6 completed, 0 failed, 0 new"
+
+
+def test_each_way_of_failing_is_its_own_outcome_and_the_others_complete(home: Path) -> None:
+    behaviours = ["fine", "raises", "diverges", "killed", "leaves", "hangs"]
+    config = configured(
+        home,
+        {"behaviour": {"discrete": behaviours}},
+        "objectives:behaving",
+        training={"stall_after": 3.0},
+        sweep={"executor": "processes", "workers": 2},
+    )
+    record = run(config)
+    assert [trial.status for trial in record.trials] == [Status.COMPLETED, *[Status.FAILED] * 5]
+    assert kinds(record) == {
+        "run-0001": None,
+        "run-0002": FailureKind.EXCEPTION,
+        "run-0003": FailureKind.DIVERGED,
+        "run-0004": FailureKind.KILLED,
+        "run-0004-a2": FailureKind.KILLED,
+        "run-0005": FailureKind.KILLED,
+        "run-0005-a2": FailureKind.KILLED,
+        "run-0006": FailureKind.STALLED,
+        "run-0006-a2": FailureKind.STALLED,
+    }
+
+
+def test_a_trial_that_takes_too_long_is_ended(home: Path) -> None:
+    config = configured(
+        home,
+        {"behaviour": {"discrete": ["hangs"]}},
+        "objectives:behaving",
+        training={"timeout": 2.0},
+        sweep={"executor": "processes", "workers": 1},
+    )
+    assert kinds(run(config)) == {"run-0001": FailureKind.TIMEOUT}
+
+
+def test_retries_are_counted_on_disk_and_asked_for_ones_are_given(home: Path) -> None:
+    config = configured(home, {"behaviour": {"discrete": ["raises"]}}, "objectives:behaving",
+                        training={"retries": {"exception": 2}})  # fmt: skip
+    assert list(kinds(run(config))) == ["run-0001", "run-0001-a2", "run-0001-a3"]
+    assert len(run(config).sessions) == 3
+    assert len(run(config, limits=Limits(retry_failed=True)).sessions) == 4
+
+
+def test_repeats_share_a_trial_and_raising_them_trains_only_the_missing_ones(home: Path) -> None:
+    run(configured(home, X, training={"repeats": 2}))
+    listener = Listener()
+    record = run(configured(home, X, training={"repeats": 3}), listener)
+    assert [what for what in listener.heard if what.startswith("begin")] == [f"begin run-000{n}-r2" for n in (1, 2, 3)]
+    assert [session.session.seed for session in record.trials[0].sessions] == [0, 1, 2]
+
+
+def test_a_sweep_gives_up_after_as_many_failures_as_it_may_have(home: Path) -> None:
+    hparams = {"behaviour": {"discrete": ["raises", "diverges", "fine"]}}
+    config = configured(home, hparams, "objectives:behaving")
+    assert len(run(config, limits=Limits(max_failures=1)).sessions) == 1
+    assert [trial.status for trial in run(config).trials] == [Status.FAILED, Status.FAILED, Status.COMPLETED]
+
+
+def test_a_writer_that_fails_is_switched_off_and_the_next_run_tells_it_everything(home: Path) -> None:
+    warnings: list[str] = []
+    deaf, other = Listener(raises_at="begin run-0002"), Listener()
+    record = run(configured(home, X), deaf, other, warn=warnings.append)
+    assert record.count(Status.COMPLETED) == 3
+    assert deaf.heard[-1] == "end run-0001 completed"
+    assert other.heard[-1] == "end run-0003 completed"
+    assert warnings == ["Listener is switched off, the record goes on without it: OSError: no one is listening"]
+    later = Listener()
+    run(configured(home, X), later)
+    assert later.heard == ["end run-0002 completed", "end run-0003 completed"]
+
+
+def test_a_record_that_cannot_be_written_ends_the_sweep_and_what_was_finished_is_kept(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gridsearch.journal import Journal
+
+    ending, ends = Journal.end, []
+
+    def full(self: Journal, session: str, *rest: Any) -> None:
+        ends.append(session)
+        if len(ends) == 2:
+            import sqlite3
+
+            raise sqlite3.OperationalError("database or disk is full")
+        ending(self, session, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "end", full)
+        with pytest.raises(HomeError, match="Make room"):
+            run(configured(home, X))
+    record = run(configured(home, X))
+    assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 3
+    assert kinds(record)["run-0002"] is FailureKind.INTERRUPTED
+    assert "run-0001-a2" not in kinds(record)
+
+
+def test_a_stop_signal_closes_what_runs_and_the_same_sweep_goes_on(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GO_ON", str(tmp_path / "go"))
+    config = configured(home, {"behaviour": {"discrete": ["fine", "waits"]}}, "objectives:behaving",
+                        sweep={"executor": "processes", "workers": 1})  # fmt: skip
+    listener = Listener()
+
+    def stop_when_the_second_runs() -> None:
+        while "epoch run-0002 0" not in listener.heard:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop_when_the_second_runs).start()
+    with pytest.raises(Interrupted):
+        run(config, listener)
+    record = Record.read(home)
+    assert kinds(record) == {"run-0001": None, "run-0002": FailureKind.INTERRUPTED}
+    assert not record.sessions[1].outcome.charged
+    assert listener.heard[-1] == "end run-0002 failed"
+    (tmp_path / "go").touch()
+    assert list(kinds(run(config))) == ["run-0001", "run-0002", "run-0002-a2"]
+
+
+def test_a_stop_signal_reaches_a_trial_in_this_very_process(home: Path) -> None:
+    config = configured(home, {"behaviour": {"discrete": ["hangs"]}}, "objectives:behaving")
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        run(config)
+    assert kinds(Record.read(home)) == {"run-0001": FailureKind.INTERRUPTED}
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_combinations_of_a_union_of_grids_are_each_trained_once(home: Path) -> None:
+    grids: Any = [{"x": {"discrete": [0.1, 0.2]}}, {"x": {"discrete": [0.2, 0.3]}}]
+    record = run(configured(home, grids))
+    assert [trial.trial.values["x"] for trial in record.trials] == [0.1, 0.2, 0.3]

@@ -1,0 +1,137 @@
+"""Trials on real (small) pictures, trained in worker processes as users' are."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sweeps import TESTS
+
+from gridsearch.config import SweepConfig
+from gridsearch.record import Record, read_epochs
+from gridsearch.sweeping import sweep
+from gridsearch.trials import FailureKind, Status
+
+pytestmark = pytest.mark.slow
+
+RATES = {"width": {"discrete": [16]}, "learning_rate": {"discrete": [0.03, 0.01]}}
+
+
+def trained(data: Path, home: Path, hparams: dict[str, Any], build: str = "tiny", **tables: Any) -> Record:
+    all_tables = {
+        "hparams": hparams,
+        "data": {
+            "train": str(data / "train"),
+            "validation": str(data / "validation"),
+            "image_size": 8,
+            "batch_size": 5,
+        },
+        "augmentation": {"rescale": "1/255", "rotation_range": 20},
+        "training": {"epochs": 2, **tables.pop("training", {})},
+        "sweep": {"logdir": str(home), "workers": 1, **tables.pop("sweep", {})},
+        "model": {"build": f"networks:{build}" if ":" not in build else build},
+    }
+    return sweep(SweepConfig.validate_tables(all_tables | tables, where="test", folder=TESTS)).record
+
+
+def test_a_trial_learns_and_its_record_is_what_its_epochs_say(pictures: Path, home: Path) -> None:
+    record = trained(pictures, home, RATES, training={"epochs": 12})
+    assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 2
+    assert record.ranked()[0].mean("best_accuracy") == 1.0, "red and blue can be told apart"
+    for session in record.sessions:
+        epochs = read_epochs(home)[session.name]
+        assert len(epochs) == 12
+        assert set(epochs[0]) == {"accuracy", "loss", "val_accuracy", "val_loss", "learning_rate"}
+        metrics = session.outcome.metrics
+        assert metrics["accuracy"] == epochs[11]["val_accuracy"]
+        assert metrics["loss"] == epochs[11]["val_loss"]
+        assert metrics["best_accuracy"] == max(metrics["val_accuracy"] for metrics in epochs.values())
+        assert session.outcome.facts["tensorflow"]
+
+
+def test_the_same_seed_gives_the_same_numbers_and_repeats_others(pictures: Path, tmp_path: Path) -> None:
+    records = [
+        trained(pictures, tmp_path / f"logs{n}", {"width": {"discrete": [3]}}, training={"repeats": 2}) for n in (1, 2)
+    ]
+    losses = [[session.outcome.metrics["loss"] for session in record.sessions] for record in records]
+    assert losses[0] == losses[1]
+    assert losses[0][0] != losses[0][1]
+
+
+def test_an_hparam_named_like_a_setting_sweeps_it(pictures: Path, home: Path) -> None:
+    hparams = {"epochs": {"discrete": [1, 3]}, "batch_size": {"discrete": [5, 15]}, "image_size": {"discrete": [6]}}
+    record = trained(pictures, home, hparams, sweep={"workers": 2})
+    assert {trial.status for trial in record.trials} == {Status.COMPLETED}
+    assert [len(read_epochs(home)[session.name]) for session in record.sessions] == [1, 1, 3, 3]
+
+
+def test_an_hparam_without_effect_is_not_swept_in_silence(pictures: Path, home: Path) -> None:
+    record = trained(pictures, home, {"width": {"discrete": [3]}}, build="deaf")
+    (session,) = record.sessions
+    assert session.outcome.kind is FailureKind.EXCEPTION
+    assert "HParam 'width' has no effect" in session.outcome.message
+
+
+@pytest.mark.parametrize(
+    ("build", "words"), [("nothing", "returned None, not a Keras model"), ("missing", "no function")]
+)
+def test_a_build_function_that_cannot_be_used_is_told(pictures: Path, home: Path, build: str, words: str) -> None:
+    (session,) = trained(pictures, home, {"width": {"discrete": [3]}}, build=build).sessions
+    assert words in session.outcome.message
+
+
+def test_a_loss_that_is_not_a_number_ends_the_trial_as_diverged(pictures: Path, home: Path) -> None:
+    (session,) = trained(pictures, home, {"width": {"discrete": [3]}}, build="exploding").sessions
+    assert session.outcome.kind is FailureKind.DIVERGED
+    assert len(read_epochs(home)["run-0001"]) == 1
+
+
+def test_only_the_best_models_stay_and_predict_what_was_measured(pictures: Path, home: Path) -> None:
+    hparams = {"learning_rate": {"discrete": [0.00001, 0.05, 0.00002, 0.1]}}
+    record = trained(pictures, home, hparams, training={"epochs": 4, "keep_models": 2})
+    files = sorted(file.name for file in (home / "models").iterdir())
+    assert files == sorted(f"{trial.trial.name}.keras" for trial in record.ranked()[:2])
+    import keras
+
+    best = record.ranked()[0]
+    model = keras.models.load_model(home / "models" / f"{best.trial.name}.keras")
+    from gridsearch.training.images import Pipelines
+
+    config = SweepConfig.validate_tables(record.tables, where="record", folder=TESTS)
+    pipelines = Pipelines(config.settings_for(best.trial.values), 0)
+    validation = list(itertools.islice(pipelines.validating(), pipelines.validation_steps))
+    right = [model.predict(x, verbose=0).argmax(axis=1) == y.argmax(axis=1) for x, y in validation]
+    assert np.concatenate(right).mean() == pytest.approx(best.mean("accuracy"))
+
+
+def test_full_detail_has_keras_own_curves_histograms_and_graph(pictures: Path, home: Path) -> None:
+    record = trained(pictures, home, {"width": {"discrete": [3]}}, sweep={"detail": "full"})
+    assert record.count(Status.COMPLETED) == 1
+    assert list((home / "run-0001" / "train").glob("*.v2"))
+    assert list((home / "run-0001" / "validation").glob("*.v2"))
+
+
+def test_the_default_network_takes_its_four_hparams(pictures: Path, home: Path) -> None:
+    hparams = {
+        "num_units": {"discrete": [4]},
+        "dropout": {"discrete": [0.1]},
+        "optimizer": {"discrete": ["sgd", "rmsprop", "adam"]},
+        "learning_rate": {"discrete": [0.01]},
+    }
+    record = trained(pictures, home, hparams, build="gridsearch.training.models:cats_vs_dogs", training={"epochs": 1})
+    assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 3
+    assert sorted(record.trials[0].results[0].outcome.metrics) == [
+        "accuracy",
+        "best_accuracy",
+        "best_epoch",
+        "loss",
+        "seconds",
+    ]
+
+
+def test_bfloat16_trains_too(pictures: Path, home: Path) -> None:
+    record = trained(pictures, home, {"width": {"discrete": [3]}}, training={"precision": "mixed_bfloat16"})
+    assert record.count(Status.COMPLETED) == 1
