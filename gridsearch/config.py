@@ -60,7 +60,7 @@ def _number(value: object) -> object:
 
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 FromZero = Annotated[Real, Field(ge=0)]
-Range = Real | tuple[Real, Real] | list[Real]
+Range = Real | Annotated[tuple[Real, ...], Field(min_length=1)]
 
 
 def _entry_point(value: object) -> object:

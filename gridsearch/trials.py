@@ -201,6 +201,7 @@ def summarise(
     final = {**epochs[max(epochs)], **final} if epochs else final
     found: dict[str, float | None] = {objective.metric: objective.of(final)}
     best, best_epoch = objective.of(final), max(epochs, default=-1) + 1
+    best = best if best is not None and math.isfinite(best) else None  # infinity would beat every number
     for epoch in sorted(epochs, reverse=True):
         value = objective.of(epochs[epoch])
         if value is not None and math.isfinite(value) and (best is None or not objective.better(best, value)):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
+from math import inf, nan
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from gridsearch.grid import Space
 from gridsearch.hparams import LARGEST_INT, Combination, Discrete, Domain, HParam, IntInterval, RealInterval, Value
 from gridsearch.hparams import combination_id as id_of
+
+settings.register_profile("unhurried", deadline=None)  # processors are shared: a slow example is no failure
+settings.load_profile("unhurried")
 
 # What is drawn
 
@@ -94,6 +99,15 @@ def declarations(draw: st.DrawFn) -> tuple[list[HParam], list[dict[str, Any]]]:
     hparams = draw(small_hparam_lists)
     return hparams, draw(st.lists(rules(hparams), max_size=4))
 
+
+reported_metrics = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, nan, inf, -inf]), min_size=1, max_size=6)
+"""One metric, epoch by epoch: with ties, and with what is not a number."""
+
+cells = st.text(st.characters(categories=["L", "N", "P"]), max_size=8)
+tables_of_cells = st.integers(1, 4).flatmap(
+    lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1)
+)
+"""A header and rows, all of one width."""
 
 # What must hold
 

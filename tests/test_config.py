@@ -609,6 +609,7 @@ BAD_SETTINGS = {
         "rotation_range = nan": "augmentation.rotation_range = nan: input should be",
         "rotation_range = -1": "augmentation.rotation_range = -1: input should be greater than or equal to 0",
         "width_shift_range = 'far'": "augmentation.width_shift_range: 'far' is not a number",
+        "height_shift_range = []": "augmentation.height_shift_range: ",
         "zoom_range = [0.1, 0.2, 0.3]": "augmentation.zoom_range: ",
         "brightness_range = 0.5": "augmentation.brightness_range = 0.5: input should be a valid tuple",
         "fill_mode = 'near'": "augmentation.fill_mode = 'near': input should be 'constant', 'nearest'",

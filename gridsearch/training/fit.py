@@ -1,20 +1,23 @@
 """A combination trained on pictures: seed, pipelines, model, epochs, and what came of it.
 
-``Model.fit`` gets plain generators, fed by threads of our own. Given the stock iterators themselves it would take down
-and rebuild its feeding threads at every epoch, and stand still for seconds each time.
+Why not ``Model.fit``: on pictures it stands still for seconds between training and validation and at its end, whether
+it is fed by the stock iterators or by generators. ``train_on_batch`` with a thread that produces batches ahead does
+the same arithmetic without waiting; Keras's callbacks are called around it as ``fit`` would.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from gridsearch.config import Augmentation, Data, Training
-from gridsearch.training.images import Ahead, Batch, Pipelines
+from gridsearch.training.images import Ahead, Pipelines
 from gridsearch.training.models import built
 from gridsearch.worker import Reporter, Task, load_entry_point
 
@@ -49,44 +52,48 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
 
 
 def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Reporter) -> dict[str, float]:
-    telling = _Telling(reporter, pipelines.steps)
-    with Ahead(pipelines.training) as training, Ahead(pipelines.validating) as validating:
-        model.fit(
-            _generator(training),
-            epochs=task.settings.training.epochs,
-            steps_per_epoch=pipelines.steps,
-            validation_data=_generator(validating),
-            validation_steps=pipelines.validation_steps,
-            callbacks=[telling, *_extra_callbacks(task)],
-            verbose=2,  # a line per epoch, in the trial's log
-        )
-    return telling.last
+    metrics: dict[str, float] = {}
+    callbacks = keras.callbacks.CallbackList(_extra_callbacks(task), model=model)
+    callbacks.on_train_begin()
+    with Ahead(lambda: pipelines.epochs(task.settings.training.epochs)) as batches, _accumulating(model) as start_over:
+        for epoch in range(task.settings.training.epochs):
+            callbacks.on_epoch_begin(epoch)
+            start_over()
+            for step in range(pipelines.steps):
+                callbacks.on_train_batch_begin(step)
+                logs = model.train_on_batch(*next(batches), return_dict=True)
+                callbacks.on_train_batch_end(step, logs)
+                reporter.beat(epoch, step + 1, pipelines.steps)
+            metrics = _plain(logs)
+            start_over()
+            for _ in range(pipelines.validation_steps):
+                logs = model.test_on_batch(*next(batches), return_dict=True)
+                reporter.beat(epoch, pipelines.steps, pipelines.steps)
+            metrics |= {f"val_{name}": value for name, value in _plain(logs).items()}
+            metrics["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+            callbacks.on_epoch_end(epoch, dict(metrics))
+            print(f"epoch {epoch + 1}", *(f"{name} {value:.4g}" for name, value in metrics.items()), sep="  ")
+            reporter.epoch(epoch, metrics)
+    callbacks.on_train_end()
+    return metrics
 
 
-def _generator(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """A generator proper, which is how Keras tells a stream from a data set."""
-    yield from batches
+@contextlib.contextmanager
+def _accumulating(model: keras.Model) -> Iterator[Callable[[], None]]:
+    """Let metrics run on from batch to batch until the yielded function starts them over, as in ``fit``.
+
+    Keras resets them within ``train_on_batch`` and ``test_on_batch``, so that what those return is of the last batch.
+    """
+    start_over = model.reset_metrics
+    model.reset_metrics = lambda: None
+    try:
+        yield start_over
+    finally:
+        del model.reset_metrics
 
 
-class _Telling(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
-    """Reports epochs with their learning rate, and signs of life in between."""
-
-    def __init__(self, reporter: Reporter, steps: int) -> None:
-        super().__init__()
-        self._reporter, self._steps, self._epoch = reporter, steps, 0
-        self.last: dict[str, float] = {}
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        self._reporter.beat(self._epoch, batch + 1, self._steps)
-
-    def on_test_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        self._reporter.beat(self._epoch, self._steps, self._steps)
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-        self.last = {name: float(value) for name, value in (logs or {}).items()} | {"learning_rate": float(rate)}
-        self._epoch = epoch + 1
-        self._reporter.epoch(epoch, self.last)
+def _plain(logs: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in logs.items()}
 
 
 def _extra_callbacks(task: Task) -> list[keras.callbacks.Callback]:

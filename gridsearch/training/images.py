@@ -55,7 +55,6 @@ class Pipelines:
 
     def __init__(self, settings: Settings, seed: int) -> None:
         self._settings, self._seed = settings, seed
-        self._drawing = threading.Lock()
         common = settings.augmentation.model_dump()
         function = common.pop("preprocessing_function")
         loaded = load_entry_point(function, settings.folder) if function else None
@@ -112,22 +111,17 @@ class Pipelines:
         """Batches of a validation: as set, but never more than one pass, which would count pictures twice."""
         return min(self._settings.training.validation_steps or len(self._validation), len(self._validation))
 
-    def training(self) -> Iterator[Batch]:
-        """Training batches without end, shuffled anew at each pass."""
-        while True:
-            # The stock class draws from numpy's global generator, which it seeds at each batch: whoever else draws
-            # from it in the meantime, such as validation in its own thread, would change what a seed means.
-            with self._drawing:
-                batch = next(self._train)
-            yield batch
+    def epochs(self, epochs: int) -> Iterator[Batch]:
+        """The batches of a whole training in order: each epoch's training batches, then its validation batches.
 
-    def validating(self) -> Iterator[Batch]:
-        """Validation batches without end: every ``validation_steps`` the same ones again."""
-        while True:
+        One stream and not two, because the stock class draws from numpy's global generator: two threads drawing at
+        once would change what a seed means.
+        """
+        for _ in range(epochs):
+            for _ in range(self.steps):
+                yield next(self._train)
             for step in range(self.validation_steps):
-                with self._drawing:
-                    batch = self._validation[step]
-                yield batch
+                yield self._validation[step]
 
 
 def _needs_fit(augmentation: Augmentation) -> bool:

@@ -44,14 +44,7 @@ def settings(data: Path, augmentation: dict[str, Any] | None = None, **training:
 
 
 def batches(pipelines: Pipelines, epochs: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The training batches of some epochs, with each epoch's validation batches after them."""
-    training, validating = pipelines.training(), pipelines.validating()
-    return [
-        next(stream)
-        for _ in range(epochs)
-        for stream, steps in ((training, pipelines.steps), (validating, pipelines.validation_steps))
-        for _ in range(steps)
-    ]
+    return list(pipelines.epochs(epochs))
 
 
 def same(one: list[Any], other: list[Any]) -> bool:
