@@ -8,7 +8,7 @@ SWEEP  ?= sweep.toml
 DATA   ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan data check tensorboard test lint bench clean
+.PHONY: help sweep plan data check tensorboard test faults lint bench clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ tensorboard: $(VENV)/core  ## look at the sweep, at http://localhost:6006/#hpara
 
 test: $(VENV)/dev lint  ## format, lint, types and the whole test suite
 	$(BIN)/pytest $(ARGS)
+
+faults: $(VENV)/dev  ## kill sweeps at 110 random instants and look whether anything is lost; half an hour
+	FAULTS=long $(BIN)/pytest tests/faults $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -147,6 +147,17 @@ def check(logdir: Path, patience: float, as_json: bool) -> None:
     sys.exit(commands.check(logdir, patience, as_json))
 
 
+@cli.command()
+@click.argument("trial", metavar="TRIAL")
+@logdir_argument
+@as_json
+def rerun(trial: str, logdir: Path, as_json: bool) -> None:
+    """Train TRIAL, such as run-0007, again with its seed and say whether its metrics agree; nothing is recorded."""
+    from gridsearch import commands
+
+    sys.exit(commands.rerun(logdir, trial, as_json))
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @logdir_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from gridsearch.config import SweepConfig
-from gridsearch.planning import Plan, plan_of
+from gridsearch.planning import Plan, config_of, plan_of
 from gridsearch.record import Record, TrialRecord
 from gridsearch.runner import Limits
 from gridsearch.tables import aligned, duration, leaderboard, plain, values_in_words
@@ -145,8 +145,7 @@ def status(home: Path, watch: bool, as_json: bool) -> None:
 
 
 def _print_status(record: Record, as_json: bool) -> None:
-    config = SweepConfig.validate_tables(record.tables, where=str(record.home), folder=Path.cwd())
-    plan = plan_of(config, record)
+    plan = plan_of(config_of(record), record)
     running = [s for s in record.sessions if s.status is Status.RUNNING]
     failed = [trial for trial in record.trials if trial.status is Status.FAILED]
     ranked = record.ranked()[:1]
@@ -190,6 +189,21 @@ def check(home: Path, patience: float, as_json: bool) -> int:
         word = "agrees" if verdict.ok else "DIFFERS"
         say(f"{word}: {verdict.agreeing} of {verdict.rows} trials are shown as recorded")
     return 0 if verdict.ok else 1
+
+
+def rerun(home: Path, name: str, as_json: bool) -> int:
+    """Train a recorded session again and compare; 1 if it came out otherwise."""
+    from gridsearch.rerun import rerun as train_again
+
+    again = train_again(home, name)
+    if as_json:
+        _print_json({**asdict(again), "agrees": again.agrees})
+        return 0 if again.agrees else 1
+    names = [name for name in again.recorded if name != "seconds"]
+    rows = [[metric, plain(again.recorded[metric]), plain(again.found.get(metric, "-"))] for metric in names]
+    say(aligned([again.session, "recorded", "again"], rows))
+    say("agrees exactly" if again.agrees else f"does not agree{': ' + again.problem if again.problem else ''}")
+    return 0 if again.agrees else 1
 
 
 def tensorboard(home: Path, arguments: Sequence[str]) -> None:

@@ -150,6 +150,8 @@ class Training(_Section):
     """Seconds without a sign of life (an epoch, a batch, a report) after which a session is given up."""
     retries: dict[FailureKind, NotNegative] = {}
     """Further attempts after a failure, by kind; what is not named keeps its default."""
+    checkpoint: Literal["none", "epoch"] = "none"
+    """Whether an interrupted trial goes on from its last finished epoch; costs disk for model and optimizer."""
     keep_models: NotNegative = 1
     """How many of the best models stay on disk."""
 
@@ -165,7 +167,7 @@ DEFAULT_RETRIES = {
     FailureKind.INTERRUPTED: 10,  # only those charged: the runner died with the trial, which may be the trial's doing
 }
 
-HOUSEKEEPING = frozenset({"repeats", "timeout", "stall_after", "retries", "keep_models"})
+HOUSEKEEPING = frozenset({"repeats", "timeout", "stall_after", "retries", "checkpoint", "keep_models"})
 """Settings of [training] that do not decide a result, hence neither recipe nor HParam."""
 
 

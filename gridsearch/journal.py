@@ -4,7 +4,7 @@ A transaction is what happened between two looks at the executor; it is on disk,
 database keeps SQLite's rollback journal (which works on network file systems, unlike its write-ahead log).
 
     with Journal(home) as journal:                  # takes the home's lock, or says who holds it
-        journal.settle(recipe, ...)                 # same recipe, or HomeError with the keys that differ
+        journal.settle(config, recipe)              # same recipe, or HomeError with the keys that differ
         with journal.transaction():
             trial = journal.plan(values); journal.begin(session)
         with journal.transaction():
@@ -26,8 +26,8 @@ from typing import Any, Self
 
 import psutil
 
+from gridsearch.config import SweepConfig
 from gridsearch.errors import HomeError
-from gridsearch.grid import Space
 from gridsearch.hparams import Combination, HParam, combination_id
 from gridsearch.record import (
     DATABASE,
@@ -39,9 +39,9 @@ from gridsearch.record import (
     read_record,
     told_plainly,
 )
-from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "refuse_other_recipe"]
 
 SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -172,7 +172,7 @@ class Journal:
             return read_record(self._database, self.home)
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the sweep itself: ``recipe``, ``tables``, ``objective``, ``experiment``; {} if new."""
+        """What ``settle`` wrote, and ``experiment``, what TensorBoard was told of it; {} if it is new."""
         with told_plainly(self._file):
             return {key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM sweep")}
 
@@ -180,26 +180,25 @@ class Journal:
         """Keep something of the sweep itself, as JSON."""
         self._database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
 
-    def settle(self, recipe: Mapping[str, Any], tables: Mapping[str, Any], space: Space, objective: Objective) -> None:
+    def settle(self, config: SweepConfig, recipe: Mapping[str, Any]) -> None:
         """Adopt a sweep's declaration, or refuse it.
 
         Another domain is an extension and welcome; another recipe would mix results that cannot be compared.
 
         Args:
+            config: the sweep; the defaults of its HParams say what earlier trials had.
             recipe: everything besides HParam values that decides a result.
-            tables: the sweep file, for those who read the record.
-            space: its HParams, whose defaults say what earlier trials had.
-            objective: its metric.
 
         Raises:
             HomeError: the recipe is not the one that the recorded trials were trained with; every differing key.
         """
         if self._database.execute("SELECT 1 FROM trial").fetchone():
-            _refuse_other_recipe(self.facts()["recipe"], recipe, space.hparams, self.home)
+            refuse_other_recipe(self.facts()["recipe"], recipe, config.space.hparams, self.home)
         with self.transaction():
             self.set_fact("recipe", dict(recipe))
-            self.set_fact("tables", dict(tables))
-            self.set_fact("objective", asdict(objective))
+            self.set_fact("tables", config.tables())
+            self.set_fact("folder", str(config.folder))
+            self.set_fact("objective", asdict(config.objective))
 
     def plan(self, values: Combination) -> Trial:
         """Give a combination the next number, or find the trial that has it already."""
@@ -254,9 +253,10 @@ class Journal:
             ),
         )
 
-    def told(self, sessions: Iterable[str]) -> None:
-        """Every writer knows how these sessions ended, so a crash need not tell them again."""
-        self._database.executemany("UPDATE session SET told = 1 WHERE name = ?", [(name,) for name in sessions])
+    def told(self, sessions: Iterable[str], *, told: bool = True) -> None:
+        """Every writer knows how these sessions ended, so a crash need not tell them again; or it must, after all."""
+        rows = [(int(told), name) for name in sessions]
+        self._database.executemany("UPDATE session SET told = ? WHERE name = ?", rows)
 
     def close_abandoned(self) -> list[SessionRecord]:
         """Sessions that a dead runner left running become ``failed: interrupted``, or ``lost`` with their machine.
@@ -298,9 +298,14 @@ def _is_tensorboards(file: Path) -> bool:
     return ".tfevents." in file.name or (file.name.startswith("run-") and file.is_dir())
 
 
-def _refuse_other_recipe(
+def refuse_other_recipe(
     recorded: Mapping[str, Any], wanted: Mapping[str, Any], hparams: Sequence[HParam], home: Path
 ) -> None:
+    """Refuse to mix the results of two recipes.
+
+    Raises:
+        HomeError: with every key that differs, what is recorded and what is wanted.
+    """
     defaults = {hparam.name: hparam.default for hparam in hparams}
     differing = []
     for key in sorted({*recorded, *wanted}):

@@ -1,15 +1,16 @@
-"""The best k models on disk: what is no longer among them goes as the sweep goes."""
+"""What stays on disk besides the record: the best k models, and checkpoints of trials that are still owed something."""
 
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from gridsearch.record import SessionRecord
-from gridsearch.trials import Objective
+from gridsearch.trials import Objective, Trial
 
-__all__ = ["BestModels"]
+__all__ = ["BestModels", "forget_checkpoints"]
 
 
 class BestModels:
@@ -47,3 +48,10 @@ class BestModels:
         for file in self._folder.iterdir() if self._folder.is_dir() else ():
             if file.name.startswith("run-") and file.name.partition(".")[0] not in kept:
                 file.unlink(missing_ok=True)
+
+
+def forget_checkpoints(home: Path, trial: Trial) -> None:
+    """Remove the checkpoints of a trial that will not be trained again."""
+    for folder in (home / "checkpoints").glob(f"{trial.name}*"):
+        if folder.name == trial.name or folder.name.startswith(f"{trial.name}-"):
+            shutil.rmtree(folder, ignore_errors=True)

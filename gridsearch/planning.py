@@ -13,7 +13,12 @@ from gridsearch.config import SweepConfig, Training
 from gridsearch.record import Record, TrialRecord, with_defaults
 from gridsearch.trials import Session, Status
 
-__all__ = ["Plan", "owed", "plan_of"]
+__all__ = ["Plan", "config_of", "owed", "plan_of"]
+
+
+def config_of(record: Record) -> SweepConfig:
+    """The sweep as it was last run."""
+    return SweepConfig.validate_tables(record.tables, where=str(record.home), folder=record.folder)
 
 
 def owed(trial: TrialRecord, training: Training, *, retry: bool = False) -> list[Session]:

@@ -102,6 +102,8 @@ class Record:
     recipe: Mapping[str, Any]
     tables: Mapping[str, Any]
     """The sweep file as it was last run, see ``SweepConfig.tables``."""
+    folder: Path
+    """The folder that it lay in."""
     trials: tuple[TrialRecord, ...]
 
     @classmethod
@@ -213,6 +215,7 @@ def read_record(database: sqlite3.Connection, home: Path) -> Record:
         objective=Objective(**json.loads(facts["objective"])),
         recipe=json.loads(facts["recipe"]),
         tables=tables,
+        folder=Path(json.loads(facts["folder"])),
         trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
     )
 

@@ -17,16 +17,16 @@ from dataclasses import dataclass, replace
 from operator import methodcaller
 
 from gridsearch.config import SweepConfig
-from gridsearch.errors import Interrupted
+from gridsearch.errors import HomeError, Interrupted
 from gridsearch.executors import Cancels, Executor
 from gridsearch.journal import Journal
-from gridsearch.keeping import BestModels
+from gridsearch.keeping import BestModels, forget_checkpoints
 from gridsearch.planning import owed
 from gridsearch.record import SessionRecord, TrialRecord, with_defaults
 from gridsearch.stopping import Stop
 from gridsearch.strategies import Strategy, Wait
 from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status
-from gridsearch.worker import Task
+from gridsearch.worker import Task, is_full
 from gridsearch.writers import Writer
 
 __all__ = ["Limits", "Runner"]
@@ -102,18 +102,30 @@ class Runner:
             Interrupted: the user asked to stop; what was running is closed.
             HomeError: the record can no longer be written; what was running is closed by the next run.
         """
-        self._take_over()
+        try:
+            self._take_over()
+            self._loop()
+            self._mark_told()
+        except OSError as error:
+            if not is_full(error):
+                raise
+            raise self._no_room(str(error)) from error
+
+    def _loop(self) -> None:
         while True:
             if self._stop.requested:
                 self._close_flights()
                 raise Interrupted("interrupted: the same command goes on from here")
             self._fill()
             if not self._flights:
-                break
+                return
             self._collect(LOOK_EVERY)
             self._watch()
             self._journal.beat()
-        self._mark_told()
+
+    def _no_room(self, problem: str) -> HomeError:
+        cure = "Make room on that disk and run the same command again: what was finished is kept."
+        return HomeError(f"the disk is full: {problem}", where=str(self._journal.home), cure=cure)
 
     # What earlier runs left behind.
 
@@ -216,6 +228,8 @@ class Runner:
             self._note(ended)
             self._tell_end(ended)
             self._settle(ended)
+            if message.outcome.facts.get("disk_full"):
+                raise self._no_room(message.outcome.message)
 
     def _note(self, session: SessionRecord) -> None:
         """Keep a trial's sessions as the record has them, while some of them are still to come."""
@@ -239,6 +253,8 @@ class Runner:
         if not waiting and trial.status is not Status.RUNNING:
             del self._trials[trial.trial.number]
             self._strategy.tell(trial)
+            if not self._stop.requested:
+                forget_checkpoints(self._journal.home, trial.trial)
 
     def _tell_end(self, session: SessionRecord) -> None:
         """Tell a session's end; if a writer is switched off, the next run tells it again."""
@@ -252,6 +268,8 @@ class Runner:
             try:
                 say(writer)
             except Exception as error:
+                if is_full(error):
+                    raise
                 self._writers.remove(writer)
                 self._switched_off = True
                 name = type(writer).__name__

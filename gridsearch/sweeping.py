@@ -79,7 +79,7 @@ def sweep(
     limits = limits or Limits()
     recipe = complete_recipe(config)
     with Journal(config.sweep.logdir) as journal:
-        journal.settle(recipe, config.tables(), config.space, config.objective)
+        journal.settle(config, recipe)
         _write_experiment_if_new(journal, config)
         plan = plan_of(config, journal.record(), retry=limits.retry_failed)
         with Stop() as stop:
@@ -108,6 +108,8 @@ def _run(
     strategy = GridStrategy(config.space)
     runner_facts = {"host": socket.gethostname(), **(facts or {})}
     with closing(EventsWriter(journal.home, config.objective)) as events:
+        with journal.transaction():
+            journal.told(events.lost(journal.record().sessions), told=False)
         writers = [events, *observers]
         Runner(config, journal, strategy, executor, writers, stop, limits=limits, facts=runner_facts, warn=warn).run()
 

@@ -9,6 +9,8 @@ run_session(task, emit)
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import math
 import os
@@ -37,7 +39,7 @@ from gridsearch.trials import (
     summarise,
 )
 
-__all__ = ["Diverged", "Emit", "Reporter", "Task", "UserCodeError", "load_entry_point", "run_session"]
+__all__ = ["Diverged", "Emit", "Reporter", "Task", "UserCodeError", "is_full", "load_entry_point", "run_session"]
 
 Emit = Callable[[Message], None]
 
@@ -57,6 +59,13 @@ class Task:
     detail: str
     keep_above: float | None
     """The model is saved if its objective is better than this; None saves none, see ``Reporter.worth_keeping``."""
+
+    @property
+    def checkpoints(self) -> Path | None:
+        """Where the trial's state is kept after each epoch, whichever attempt it is; None if it is not."""
+        if self.settings.training.checkpoint == "none":
+            return None
+        return self.home / "checkpoints" / Session(self.session.trial, self.session.repeat, 1, 0).name
 
     @property
     def directory(self) -> Path:
@@ -160,17 +169,30 @@ def run_session(task: Task, emit: Emit) -> None:
     began = time.perf_counter()
     reporter = Reporter(task, emit)
     try:
-        final = numbers(_trained(task, reporter))
+        with contextlib.closing(reporter):
+            final = numbers(_trained(task, reporter))
         outcome = _judged(task, reporter, final, time.perf_counter() - began)
     except Diverged as error:
         outcome = Outcome.failed(FailureKind.DIVERGED, str(error))
         print(f"diverged: {error}", file=sys.stderr)
     except Exception as error:
-        traceback.print_exc()
-        outcome = Outcome.failed(FailureKind.EXCEPTION, _one_line(error))
-    finally:
-        reporter.close()
+        with contextlib.suppress(OSError):  # the log may be on the disk that is full
+            traceback.print_exc()
+        outcome = _blamed(error)
     emit(Ended(task.session.name, _with_facts(outcome, reporter)))
+
+
+def _blamed(error: Exception) -> Outcome:
+    """The outcome of an exception: the training's own fault, unless the disk was full."""
+    if is_full(error):
+        return Outcome.failed(FailureKind.INTERRUPTED, _one_line(error), charged=False, facts={"disk_full": True})
+    return Outcome.failed(FailureKind.EXCEPTION, _one_line(error))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room left; HDF5 says so in words only."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, OSError) and (error.errno in full or os.strerror(errno.ENOSPC) in str(error))
 
 
 def _trained(task: Task, reporter: Reporter) -> Mapping[str, Any]:
@@ -193,7 +215,7 @@ def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds:
 
 
 def _with_facts(outcome: Outcome, reporter: Reporter) -> Outcome:
-    facts = {"host": socket.gethostname(), "pid": os.getpid(), "python": platform.python_version()}
+    facts = {**outcome.facts, "host": socket.gethostname(), "pid": os.getpid(), "python": platform.python_version()}
     facts["epochs"] = max(reporter.epochs, default=-1) + 1
     packages = ("tensorflow", "keras", "numpy")
     facts |= {name: str(sys.modules[name].__version__) for name in packages if name in sys.modules}

@@ -72,6 +72,14 @@ def _hangs(report: Report) -> dict[str, float]:
     return {}
 
 
+def _eats_memory(report: Report) -> dict[str, float]:
+    """Grows within the control group that MEMORY_GROUP names until the kernel has enough of it."""
+    Path(os.environ["MEMORY_GROUP"], "cgroup.procs").write_text(str(os.getpid()))
+    eaten = []
+    while True:
+        eaten.append(bytearray(os.urandom(2**20)))
+
+
 def _waits_for_a_file(report: Report) -> dict[str, float]:
     report(0, {"accuracy": 0.1})
     while not Path(os.environ["GO_ON"]).exists():
@@ -88,5 +96,6 @@ BEHAVIOURS: dict[str, Callable[[Report], dict[str, float]]] = {
     "killed": _is_killed,
     "leaves": _leaves,
     "hangs": _hangs,
+    "eats": _eats_memory,
     "waits": _waits_for_a_file,
 }

@@ -44,4 +44,6 @@ def test_every_trial_is_a_row_and_a_line(page: Page, home: Path) -> None:
         lines = page.locator("tf-hparams-parallel-coords-plot svg g.foreground path")
         expect(lines).to_have_count(18, timeout=MILLISECONDS)
         page.locator("paper-tab[view-id=scatter-plot-matrix-view]").click()
-        expect(page.locator("tf-hparams-scatter-plot-matrix-plot svg circle").first).to_be_attached(timeout=MILLISECONDS)
+        expect(page.locator("tf-hparams-scatter-plot-matrix-plot svg circle").first).to_be_attached(
+            timeout=MILLISECONDS
+        )

@@ -24,7 +24,7 @@ X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
 
 def settle(journal: Journal, **tables: object) -> None:
     config = configured(journal.home, X, **tables)
-    journal.settle(config.recipe(), config.tables(), config.space, config.objective)
+    journal.settle(config, config.recipe())
 
 
 def begin(journal: Journal, x: float = 0.5, *, repeat: int = 0, attempt: int = 1) -> Session:

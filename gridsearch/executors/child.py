@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def _receive(connection: Connection, tasks: queue.SimpleQueue[Task]) -> None:
 def _output_to(log: Path) -> Iterator[None]:
     """Everything this process prints, from C++ too, goes to a trial's log."""
     saved = [os.dup(1), os.dup(2)]
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    file = _opened(log)
     try:
         _flush()
         os.dup2(file, 1)
@@ -68,9 +68,19 @@ def _output_to(log: Path) -> Iterator[None]:
         os.close(file)
 
 
+def _opened(log: Path) -> int:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        print(f"no log for this trial: {error}", file=sys.stderr)  # a trial without a log beats no trial
+        return os.open(os.devnull, os.O_WRONLY)
+
+
 def _flush() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # a full disk: what the trial meets there is the trial's outcome
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ class _Worker:
     connection: Connection
     output: IO[bytes]
     """What it prints outside of any trial: shown only when it dies there."""
-    oom_kills: int
+    oom_kills: int = 0
+    """The kernel's count when its task began."""
     task: Task | None = None
     sizes: list[int] = field(default_factory=list)
     """Resident bytes after each trial."""
@@ -86,7 +87,7 @@ class ProcessExecutor:
             self._dismiss(idle)
             idle = None
         worker = idle or self._start()
-        worker.task = task
+        worker.task, worker.oom_kills = task, _oom_kills()
         with contextlib.suppress(OSError):  # it died while idle: collect finds the end of its connection and says so
             worker.connection.send(task)
 
@@ -102,7 +103,7 @@ class ProcessExecutor:
             env=_environment(self._threads),
         )
         theirs.close()
-        worker = _Worker(process, Connection(ours.detach()), output, _oom_kills())
+        worker = _Worker(process, Connection(ours.detach()), output)
         self._workers.append(worker)
         return worker
 
@@ -200,10 +201,9 @@ def _cause_of_death(status: int, out_of_memory: bool) -> str:
 
 
 def _oom_kills() -> int:
-    """How often the kernel has killed for memory in this process's control group, 0 where that cannot be read."""
+    """How often this machine's kernel has killed for memory, in any control group; 0 where that cannot be read."""
     try:
-        group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().splitlines()[-1].split(":")[2]
-        events = Path(f"/sys/fs/cgroup{group}/memory.events").read_text(encoding="ascii")
-        return next(int(line.split()[1]) for line in events.splitlines() if line.startswith("oom_kill "))
-    except (OSError, IndexError, ValueError, StopIteration):
+        counters = Path("/proc/vmstat").read_text(encoding="ascii")
+        return next(int(line.split()[1]) for line in counters.splitlines() if line.startswith("oom_kill "))
+    except (OSError, StopIteration):
         return 0

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 
 from gridsearch.config import Augmentation, Data, Training
+from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
 from gridsearch.training.models import built
 from gridsearch.worker import Reporter, Task, load_entry_point
@@ -52,11 +53,16 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
 
 
 def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Reporter) -> dict[str, float]:
-    metrics: dict[str, float] = {}
+    epochs = task.settings.training.epochs
+    checkpoints = Checkpoints(task.checkpoints, model) if task.checkpoints else None
+    for epoch, known in sorted((checkpoints.restore() if checkpoints else {}).items()):
+        reporter.epoch(epoch, known)  # the curves of this session begin where the first one's did
+    done = len(reporter.epochs)
+    metrics: dict[str, float] = dict(reporter.epochs.get(done - 1, {}))
     callbacks = keras.callbacks.CallbackList(_extra_callbacks(task), model=model)
     callbacks.on_train_begin()
-    with Ahead(lambda: pipelines.epochs(task.settings.training.epochs)) as batches, _accumulating(model) as start_over:
-        for epoch in range(task.settings.training.epochs):
+    with Ahead(lambda: pipelines.epochs(done, epochs)) as batches, _accumulating(model) as start_over:
+        for epoch in range(done, epochs):
             callbacks.on_epoch_begin(epoch)
             start_over()
             for step in range(pipelines.steps):
@@ -74,6 +80,8 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
             callbacks.on_epoch_end(epoch, dict(metrics))
             print(f"epoch {epoch + 1}", *(f"{name} {value:.4g}" for name, value in metrics.items()), sep="  ")
             reporter.epoch(epoch, metrics)
+            if checkpoints:
+                checkpoints.save(reporter.epochs)
     callbacks.on_train_end()
     return metrics
 

@@ -111,13 +111,19 @@ class Pipelines:
         """Batches of a validation: as set, but never more than one pass, which would count pictures twice."""
         return min(self._settings.training.validation_steps or len(self._validation), len(self._validation))
 
-    def epochs(self, epochs: int) -> Iterator[Batch]:
-        """The batches of a whole training in order: each epoch's training batches, then its validation batches.
+    def epochs(self, first: int, epochs: int) -> Iterator[Batch]:
+        """The batches of a training in order: each epoch's training batches, then its validation batches.
+
+        Args:
+            first: the epoch to begin with, from 0; the batches are those that a training from the start would see.
+            epochs: the epoch to end before.
 
         One stream and not two, because the stock class draws from numpy's global generator: two threads drawing at
         once would change what a seed means.
         """
-        for _ in range(epochs):
+        for _ in range(first * self.steps):
+            next(self._train.index_generator)  # draws which pictures, and decodes none
+        for _ in range(first, epochs):
             for _ in range(self.steps):
                 yield next(self._train)
             for step in range(self.validation_steps):

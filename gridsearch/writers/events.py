@@ -171,6 +171,9 @@ class EventsWriter:
         """Write final metrics and end, and close the file; a session begun by a dead runner gets a file of its own."""
         if session.name not in self._open:
             self.begin(session)
+        if not _has_events(self._home / session.name):
+            self._open.pop(session.name).close()  # deleted while it was trained
+            self.begin(session)
         file, ended = self._open.pop(session.name), session.ended or time.time()
         if session.status.has_result:
             step = int(session.outcome.facts.get("epochs", session.outcome.metrics.get("best_epoch", 0)))
@@ -181,11 +184,22 @@ class EventsWriter:
         file.hparams(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end), ended)
         file.close()
 
+    def lost(self, sessions: Iterable[SessionRecord]) -> list[str]:
+        """Ended sessions whose event file is gone, though it was written: somebody deleted their directory."""
+        return [s.name for s in sessions if s.ended and s.told and not _has_events(self._home / s.name)]
+
     def close(self) -> None:
         """Close the files of sessions whose end this runner will not see; the next one tells them whole."""
         for file in self._open.values():
             file.close()
         self._open.clear()
+
+
+def _has_events(directory: Path) -> bool:
+    try:
+        return any(".tfevents." in entry.name for entry in os.scandir(directory))
+    except FileNotFoundError:
+        return False
 
 
 def _set(start: SessionStartInfo, name: str, value: Value) -> None:

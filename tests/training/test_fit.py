@@ -101,7 +101,7 @@ def test_only_the_best_models_stay_and_predict_what_was_measured(pictures: Path,
 
     config = SweepConfig.validate_tables(record.tables, where="record", folder=TESTS)
     pipelines = Pipelines(config.settings_for(best.trial.values), 0)
-    validation = list(pipelines.epochs(1))[pipelines.steps :]
+    validation = list(pipelines.epochs(0, 1))[pipelines.steps :]
     right = [model.predict(x, verbose=0).argmax(axis=1) == y.argmax(axis=1) for x, y in validation]
     assert np.concatenate(right).mean() == pytest.approx(best.mean("accuracy"))
 

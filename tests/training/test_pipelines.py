@@ -44,7 +44,7 @@ def settings(data: Path, augmentation: dict[str, Any] | None = None, **training:
 
 
 def batches(pipelines: Pipelines, epochs: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(pipelines.epochs(epochs))
+    return list(pipelines.epochs(0, epochs))
 
 
 def same(one: list[Any], other: list[Any]) -> bool:
@@ -64,6 +64,12 @@ def test_a_seed_decides_every_picture_and_another_seed_others(pictures: Path) ->
     one, again, other = (batches(Pipelines(settings(pictures), seed), 2) for seed in (3, 3, 4))
     assert same(one, again)
     assert not same(one, other)
+
+
+def test_later_epochs_are_the_same_whether_earlier_ones_were_seen_or_not(pictures: Path) -> None:
+    whole = batches(Pipelines(settings(pictures, steps_per_epoch=4), seed=3), 3)
+    rest = list(Pipelines(settings(pictures, steps_per_epoch=4), seed=3).epochs(1, 3))
+    assert same(whole[6:], rest)
 
 
 def test_training_batches_are_those_of_the_stock_class(pictures: Path) -> None:

@@ -1,0 +1,28 @@
+"""Run the benchmarks named on the command line, or all."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+import psutil
+
+BENCHMARKS = ("startup", "overhead")
+
+
+def main() -> None:
+    """Say on what is measured, then measure."""
+    memory = psutil.virtual_memory().total / 2**30
+    print(f"{psutil.cpu_count()} processors, {memory:.0f} GiB, {platform.machine()}, Python {platform.python_version()}, "
+          f"TensorFlow {version('tensorflow')}, Keras {version('keras')}, TensorBoard {version('tensorboard')}")  # fmt: skip
+    for name in sys.argv[1:] or BENCHMARKS:
+        if name not in BENCHMARKS:
+            sys.exit(f"there is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+        print(f"\n## {name}\n")
+        import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""A trial's state after each epoch, so that an interrupted one goes on from there (``training.checkpoint = "epoch"``).
+
+    HOME/checkpoints/run-0007/epoch-00003/    weights, optimizer and random state, as BackupAndRestore keeps them
+                             history.json     the metrics of the epochs so far
+
+Each is written beside the last one and renamed when it is whole: whenever the process is killed, one that fits
+together is left.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+__all__ = ["Checkpoints"]
+
+History = dict[int, dict[str, float]]
+
+
+class Checkpoints:
+    """The checkpoints of one trial and repeat.
+
+    Args:
+        folder: theirs alone; made when the first is written.
+        model: compiled and built.
+    """
+
+    def __init__(self, folder: Path, model: keras.Model) -> None:
+        self._folder, self._model = folder, model
+
+    def restore(self) -> History:
+        """Put the model where the last checkpoint has it, and return the epochs behind it, by number from 0.
+
+        Empty if there is no checkpoint.
+        """
+        whole = self._whole()
+        if not whole:
+            return {}
+        backup = keras.callbacks.BackupAndRestore(str(whole[-1]))
+        backup.set_model(self._model)
+        backup.on_train_begin()
+        history = json.loads((whole[-1] / "history.json").read_text(encoding="utf-8"))
+        return {int(epoch): metrics for epoch, metrics in history.items()}
+
+    def save(self, history: Mapping[int, Mapping[str, float]]) -> None:
+        """Keep the model as it is after the last of these epochs; the checkpoint before goes."""
+        last, before = max(history), self._whole()
+        part = self._folder / "part"
+        shutil.rmtree(part, ignore_errors=True)
+        backup = keras.callbacks.BackupAndRestore(str(part))
+        backup.set_model(self._model)
+        backup.on_epoch_end(last)
+        (part / "history.json").write_text(json.dumps(history), encoding="utf-8")
+        part.rename(self._folder / f"epoch-{last + 1:05d}")
+        for old in before:
+            shutil.rmtree(old)
+
+    def _whole(self) -> list[Path]:
+        return sorted(self._folder.glob("epoch-*"))

@@ -1,0 +1,96 @@
+"""The whole process group killed with SIGKILL at random instants; the same command resumes.
+
+The short version runs with every `make test`; `make faults` runs 100 kills of quick sweeps and 10 of real trainings.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from faults.harness import Sweep, assert_trained_once_each, assert_whole
+from sweeps import TESTS
+
+from gridsearch.trials import FailureKind
+
+pytestmark = pytest.mark.slow
+
+LONG = os.environ.get("FAULTS") == "long"
+SEED = int(os.environ.get("FAULTS_SEED", "20"))
+
+QUICK = """
+[hparams]
+x = { real_interval = [0.0, 1.0], points = 60 }
+[model]
+objective = "objectives:numbers"
+[sweep]
+workers = 2
+"""
+TRAINING = """
+[hparams]
+width = { discrete = [2, 3, 4, 5] }
+learning_rate = { discrete = [0.1, 0.01] }
+[data]
+image_size = 8
+batch_size = 5
+[augmentation]
+rescale = "1/255"
+horizontal_flip = true
+[model]
+build = "networks:tiny"
+[training]
+epochs = 3
+[sweep]
+workers = 2
+"""
+
+
+def sweep_in(folder: Path, text: str, **environment: str) -> Sweep:
+    folder.mkdir(parents=True, exist_ok=True)
+    for module in ("objectives.py", "networks.py"):
+        shutil.copy(TESTS / module, folder)
+    (folder / "sweep.toml").write_text(text)
+    return Sweep(folder, environment)
+
+
+@pytest.mark.parametrize("round_number", range(10 if LONG else 1))
+def test_quick_trials_survive_ten_kills_at_random_instants(tmp_path: Path, round_number: int) -> None:
+    """60 trials of about 60 ms; a run without a kill takes some 3 s, most of the kills fall into its middle."""
+    instants = random.Random(SEED + round_number)
+    trainings = tmp_path / "trainings"
+    sweep = sweep_in(tmp_path / "sweep", QUICK, EPOCH_SECONDS="0.02", TRAININGS=str(trainings))
+    kills = sum(sweep.kill_after(instants.uniform(0.1, 1.4)) for _ in range(10 if LONG else 6))
+    assert kills >= 5
+    assert sweep.finish() == 0
+    record = assert_whole(sweep.home, 60)
+    assert_trained_once_each(record, trainings)
+
+
+def test_real_trainings_survive_being_killed(tmp_path: Path, pictures: Path) -> None:
+    """8 trainings on small pictures; TensorFlow alone takes some 3 s to wake in each worker."""
+    instants = random.Random(SEED)
+    sweep = sweep_in(pictures.parent, TRAINING)
+    kills = sum(sweep.kill_after(instants.uniform(1.0, 12.0)) for _ in range(10 if LONG else 2))
+    assert kills >= (5 if LONG else 1)
+    assert sweep.finish() == 0
+    record = assert_whole(sweep.home, 8)
+    kinds = {session.outcome.kind for session in record.sessions}
+    assert kinds <= {None, FailureKind.INTERRUPTED}
+
+
+def test_workers_leave_when_only_the_runner_is_killed(tmp_path: Path) -> None:
+    sweep = sweep_in(tmp_path / "sweep", QUICK, EPOCH_SECONDS="5")
+    process = sweep.start()
+    deadline = time.monotonic() + 30
+    while not list(sweep.home.glob("run-0002/train/*")):
+        assert time.monotonic() < deadline, sweep.said()
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    from faults.harness import none_left
+
+    assert none_left(process.pid), "a worker outlived its runner"

@@ -1,0 +1,120 @@
+"""Every way a trial can go wrong in one sweep: each its own outcome, exit status 1, FAILURE for exactly those."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faults.harness import none_left
+from faults.test_killed import sweep_in
+
+from gridsearch.check import check
+from gridsearch.record import Record
+from gridsearch.trials import FailureKind
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = """
+[hparams]
+behaviour = { discrete = ["fine", "raises", "diverges", "killed", "leaves", "hangs", "eats"] }
+again = { discrete = [1, 2] }
+[model]
+objective = "objectives:behaving"
+[training]
+stall_after = 4.0
+retries = { killed = 0, stalled = 0 }
+[sweep]
+workers = 2
+"""
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Path]:
+    """A control group that may hold 200 MiB."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    groups = {controllers: path for _, controllers, path in (line.split(":", 2) for line in lines)}
+    if "memory" in groups:
+        parent, limit = Path(f"/sys/fs/cgroup/memory{groups['memory']}"), "memory.limit_in_bytes"
+    else:
+        parent, limit = Path(f"/sys/fs/cgroup{groups.get('', '/')}"), "memory.max"
+    group = parent / f"gridsearch-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / limit).write_text(str(200 * 2**20))
+    except OSError as error:
+        pytest.skip(f"no memory control group can be made here: {error}")
+    yield group
+    group.rmdir()
+
+
+def test_each_way_of_failing_is_told_apart_and_shown_as_failure(tmp_path: Path, memory_group: Path) -> None:
+    hostile = sweep_in(tmp_path / "sweep", HOSTILE, MEMORY_GROUP=str(memory_group))
+    assert hostile.finish() == 1
+    record = Record.read(hostile.home)
+    kinds = {}
+    for trial in record.trials:
+        (session,) = trial.sessions
+        kinds.setdefault(trial.trial.values["behaviour"], set()).add(session.outcome.kind)
+    assert kinds == {
+        "fine": {None},
+        "raises": {FailureKind.EXCEPTION},
+        "diverges": {FailureKind.DIVERGED},
+        "killed": {FailureKind.KILLED},
+        "leaves": {FailureKind.KILLED},
+        "hangs": {FailureKind.STALLED},
+        "eats": {FailureKind.KILLED},
+    }
+    messages = {t.trial.values["behaviour"]: t.sessions[0].outcome.message for t in record.trials}
+    assert "signal 9" in messages["killed"]
+    assert "exit status 3" in messages["leaves"]
+    assert "out of memory" in messages["eats"]
+    verdict = check(hostile.home)  # it compares the status of every session
+    assert verdict.ok, verdict.differences
+
+
+def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
+    text = HOSTILE.replace('"fine", "raises", "diverges", "killed", "leaves", "hangs", "eats"', '"hangs"')
+    stuck = sweep_in(tmp_path / "sweep", text.replace("4.0", "600.0"))
+    process = stuck.start()
+    deadline = time.monotonic() + 30
+    while len(list(stuck.home.glob("run-*/train/*"))) < 2:
+        assert time.monotonic() < deadline, stuck.said()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert none_left(process.pid)
+
+
+def test_a_trained_trial_comes_to_the_same_when_it_is_run_again(tmp_path: Path, pictures: Path) -> None:
+    from faults.test_killed import TRAINING
+
+    trained = sweep_in(pictures.parent, TRAINING.replace("[2, 3, 4, 5]", "[4]").replace("[0.1, 0.01]", "[0.1]"))
+    assert trained.finish() == 0
+
+    def rerun(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gridsearch", "rerun", name, "--json"]
+        return subprocess.run(command, cwd=trained.folder, capture_output=True, text=True, timeout=120)
+
+    again = rerun("run-0001")
+    assert again.returncode == 0, again.stderr
+    result = json.loads(again.stdout)
+    assert result["agrees"]
+    assert result["found"]["loss"] == result["recorded"]["loss"]
+    missing = rerun("run-0009")
+    assert missing.returncode == 2
+    assert "there is no trial 'run-0009'" in missing.stderr
+    next((pictures / "train" / "cat").iterdir()).unlink()
+    changed = rerun("run-0001")
+    assert changed.returncode == 2
+    assert "data.fingerprint" in changed.stderr
+    facts = Record.read(trained.home).sessions[0].outcome.facts
+    wanted = {"host", "command", "git_commit", "git_dirty", "gridsearch", "python", "tensorflow", "keras", "numpy"}
+    assert wanted <= set(facts)
