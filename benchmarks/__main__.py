@@ -15,8 +15,11 @@ BENCHMARKS = ("startup", "overhead")
 def main() -> None:
     """Say on what is measured, then measure."""
     memory = psutil.virtual_memory().total / 2**30
-    print(f"{psutil.cpu_count()} processors, {memory:.0f} GiB, {platform.machine()}, Python {platform.python_version()}, "
-          f"TensorFlow {version('tensorflow')}, Keras {version('keras')}, TensorBoard {version('tensorboard')}")  # fmt: skip
+    packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "tensorboard"))
+    print(
+        f"{psutil.cpu_count()} processors, {memory:.0f} GiB, {platform.machine()}, Python {platform.python_version()}"
+    )
+    print(packages)
     for name in sys.argv[1:] or BENCHMARKS:
         if name not in BENCHMARKS:
             sys.exit(f"there is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")

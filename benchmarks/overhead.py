@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -38,13 +39,14 @@ def main() -> None:
         wall = time.perf_counter() - began
         home = folder / "logs" / "hparam_tuning"
         ends = sorted(session.ended or 0.0 for session in Record.read(home).sessions)
-        steps = [1000 * (later - earlier) for earlier, later in zip(ends, ends[1:], strict=False)]
+        steps = [1000 * (later - earlier) for earlier, later in pairwise(ends)]
         print(f"{TRIALS} trials in {wall:.1f} s: {1000 * wall / TRIALS:.1f} ms a trial, all told")
         print(f"between two ends          median {median(steps):.1f} ms, 95% under {quantiles(steps, n=20)[18]:.1f} ms")
         early = max((size for done, size in sizes if done <= TRIALS / 10), default=0)
         late = max(size for _, size in sizes)
-        print(f"memory of the runner      {early / 2**20:.0f} MiB at {TRIALS // 10} trials, {late / 2**20:.0f} MiB at most"
-              f" ({100 * (late / early - 1) if early else 0:+.0f}%)")  # fmt: skip
+        growth = 100 * (late / early - 1) if early else 0
+        where = f"{early / 2**20:.0f} MiB after a tenth, {late / 2**20:.0f} MiB at most ({growth:+.0f}%)"
+        print(f"memory of the runner      {where}")
         for verb in ("status", "best"):
             times = [_timed([sys.executable, "-m", "gridsearch", verb, str(home)]) for _ in range(5)]
             print(f"gridsearch {verb:15} median {median(times):.2f} s")

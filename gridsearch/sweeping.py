@@ -108,8 +108,9 @@ def _run(
     strategy = GridStrategy(config.space)
     runner_facts = {"host": socket.gethostname(), **(facts or {})}
     with closing(EventsWriter(journal.home, config.objective)) as events:
+        lost = events.lost(journal.record().sessions)
         with journal.transaction():
-            journal.told(events.lost(journal.record().sessions), told=False)
+            journal.told(lost, told=False)
         writers = [events, *observers]
         Runner(config, journal, strategy, executor, writers, stop, limits=limits, facts=runner_facts, warn=warn).run()
 

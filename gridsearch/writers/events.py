@@ -197,7 +197,7 @@ class EventsWriter:
 
 def _has_events(directory: Path) -> bool:
     try:
-        return any(".tfevents." in entry.name for entry in os.scandir(directory))
+        return any(".tfevents." in name for name in os.listdir(directory))
     except FileNotFoundError:
         return False
 

@@ -36,7 +36,7 @@ def test_a_full_disk_ends_the_sweep_with_the_cure_and_room_lets_it_go_on(
     small_disk: Path, tmp_path: Path, detail: str
 ) -> None:
     trainings = tmp_path / "trainings"
-    text = QUICK.replace("points = 60", "points = 200") + f"detail = '{detail}'\n"
+    text = QUICK.replace("points = 80", "points = 200") + f"detail = '{detail}'\n"
     small = sweep_in(tmp_path / "sweep", text, TRAININGS=str(trainings))
     small.home.parent.mkdir()
     small.home.symlink_to(small_disk, target_is_directory=True)

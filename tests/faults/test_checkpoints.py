@@ -1,0 +1,54 @@
+"""An interrupted trial goes on from its last epoch, and comes to what it would have come to."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from faults.harness import Sweep, assert_whole
+from faults.test_killed import TRAINING, sweep_in
+
+from gridsearch.record import Record, read_epochs
+
+pytestmark = pytest.mark.slow
+
+ONE = (
+    TRAINING.replace("[2, 3, 4, 5]", "[4]")
+    .replace("[0.1, 0.01]", "[0.01]")
+    .replace("epochs = 3", 'epochs = 30\ncheckpoint = "epoch"')
+)
+
+
+def last_epochs(sweep: Sweep) -> dict[int, dict[str, float]]:
+    return {epoch: dict(metrics) for epoch, metrics in list(read_epochs(sweep.home).values())[-1].items()}
+
+
+def test_a_killed_trial_goes_on_from_its_last_epoch_and_ends_as_if_nothing_had_been(pictures: Path) -> None:
+    untouched = sweep_in(pictures.parent, ONE)
+    assert untouched.finish() == 0
+    assert not list((untouched.home / "checkpoints").iterdir()), "what is done needs no checkpoint"
+    expected = last_epochs(untouched)
+    untouched.home.rename(untouched.home.with_name("untouched"))
+
+    killed = sweep_in(pictures.parent, ONE)
+    process = killed.start()
+    deadline = time.monotonic() + 60
+    while not list(killed.home.glob("checkpoints/run-0001/epoch-0000[3-9]")):
+        assert time.monotonic() < deadline, killed.said()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert killed.finish() == 0, killed.said()
+
+    assert_whole(killed.home, 1)
+    assert [s.name for s in Record.read(killed.home).sessions] == ["run-0001", "run-0001-a2"]
+    trained = [
+        int(n) for n in re.findall(r"^epoch (\d+) ", (killed.home / "run-0001-a2" / "log.txt").read_text(), re.M)
+    ]
+    assert trained[0] > 3, "the epochs before the checkpoint were not trained again"
+    assert trained[-1] == 30
+    assert last_epochs(killed) == expected, "the whole curve, and to the last bit the same"
