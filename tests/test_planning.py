@@ -144,7 +144,9 @@ def test_a_failed_repeat_is_tried_again_when_asked_for_and_nothing_else_is() -> 
 
 
 def recorded(config: SweepConfig, *trials: TrialRecord) -> Record:
-    return Record(Path("home"), config.space.hparams, config.objective, config.recipe(), config.tables(), tuple(trials))
+    return Record(
+        Path("home"), config.space.hparams, config.objective, config.recipe(), config.tables(), Path(), tuple(trials)
+    )
 
 
 def test_without_a_record_everything_is_new() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,13 +157,13 @@ def _paths(folder: Path, classes: Mapping[str, Sequence[Picture]]) -> Iterator[P
 def _check_pictures(paths: Sequence[Path], deep: bool, workers: int | None, on_progress: Progress) -> None:
     examine = decode_problem if deep else header_problem
     # headers are read faster than processes start
-    problems = map_pictures(examine, paths, total=len(paths), workers=workers if deep else 1)
     unusable = []
     on_progress(0, len(paths))
-    for done, (path, problem) in enumerate(zip(paths, problems, strict=True), 1):
-        if problem is not None:
-            unusable.append(f"{shown(path)}: {problem}")
-        on_progress(done, len(paths))
+    with closing(map_pictures(examine, paths, total=len(paths), workers=workers if deep else 1)) as problems:
+        for done, (path, problem) in enumerate(zip(paths, problems, strict=True), 1):
+            if problem is not None:
+                unusable.append(f"{shown(path)}: {problem}")
+            on_progress(done, len(paths))
     if unusable:
         raise DataError(
             _told(unusable), cure="Remove or replace these files; `gridsearch data prepare` leaves such out."

@@ -12,6 +12,7 @@ import random
 import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -171,14 +172,17 @@ class Judge:
                 sound[candidate.entry] = (pool, candidate)
         check_room(self.source, list(sound), self.scratch)
         jobs: deque[tuple[Entry, _Job]] = deque()
-        verdicts = map_pictures(_store, self._jobs(list(sound), jobs), total=len(sound), workers=self.workers)
         stored = {}
-        for verdict in verdicts:
-            entry, job = jobs.popleft()
-            pool, candidate = sound[entry]
-            if not verdict.problem:
-                stored[entry] = UsablePicture(candidate, job.stored, verdict.suffix, verdict.converted)
-            self._count(tally, candidate, verdict.problem, total)
+        # closed, not left to the garbage collector: an interrupt must find no process still writing to the folder
+        with closing(
+            map_pictures(_store, self._jobs(list(sound), jobs), total=len(sound), workers=self.workers)
+        ) as verdicts:
+            for verdict in verdicts:
+                entry, job = jobs.popleft()
+                pool, candidate = sound[entry]
+                if not verdict.problem:
+                    stored[entry] = UsablePicture(candidate, job.stored, verdict.suffix, verdict.converted)
+                self._count(tally, candidate, verdict.problem, total)
         # in the order of trying: a tar yields its members in the order it was packed in
         for entry, (pool, _) in sound.items():
             if entry in stored:

@@ -17,7 +17,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -41,8 +41,8 @@ _MOST_WORKERS = 16
 
 def map_pictures(
     function: Callable[[Job], Result], jobs: Iterable[Job], *, total: int, workers: int | None = None
-) -> Iterator[Result]:
-    """Yield ``function(job)`` for every job, in order.
+) -> Generator[Result, None, None]:
+    """Yield ``function(job)`` for every job, in order; close the generator if you leave it early.
 
     Args:
         function: a module-level function; it, the jobs and the results must be picklable.
@@ -74,7 +74,9 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _in_processes(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
+def _in_processes(
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
+) -> Generator[Result, None, None]:
     remaining = iter(jobs)
     in_flight: deque[Future[list[Result]]] = deque()
     spawn = multiprocessing.get_context("spawn")

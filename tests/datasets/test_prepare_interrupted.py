@@ -153,8 +153,9 @@ def test_a_disk_that_fails_is_told_and_nothing_left(code, source, tmp_path, monk
     assert tree(tmp_path / "data") == {"README.md": b"mine"}
 
 
-def test_a_worker_that_is_killed_is_told_and_nothing_left(source, tmp_path, monkeypatch):
+def test_a_worker_that_is_killed_is_told_and_nothing_left(tmp_path, monkeypatch):
     monkeypatch.setattr(parallel, "_WORTH_A_POOL", 1)
+    many = write_zip(tmp_path / "many.zip", competition(200, 200))  # more than can be in flight when 20 are done
 
     def kill_a_worker(done, total):
         if done == 20:
@@ -164,5 +165,5 @@ def test_a_worker_that_is_killed_is_told_and_nothing_left(source, tmp_path, monk
             time.sleep(0.2)
 
     with pytest.raises(DataError, match="a process that decodes pictures died"):
-        prepare(source, tmp_path / "data", workers=2, on_progress=kill_a_worker)
+        prepare(many, tmp_path / "data", workers=2, on_progress=kill_a_worker)
     assert not (tmp_path / "data").exists()
