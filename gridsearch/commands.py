@@ -124,11 +124,9 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
 
 def _standing(record: Record | None, config: SweepConfig) -> Callable[[Any], str]:
     from gridsearch.hparams import combination_id
-    from gridsearch.record import with_defaults
 
-    hparams = config.space.hparams
     known = {
-        combination_id(with_defaults(trial.trial.values, hparams)): str(trial.status)
+        combination_id(config.space.completed(trial.trial.values)): str(trial.status)
         for trial in (record.trials if record else ())
     }
     return lambda values: known.get(combination_id(values), "new")

@@ -61,6 +61,10 @@ class Space(Sequence[Combination]):
     def _at(self, index: int) -> Combination:
         raise NotImplementedError
 
+    def completed(self, values: Combination) -> Combination:
+        """A combination recorded earlier as it reads today: an HParam declared since then had its default."""
+        raise NotImplementedError
+
     def __or__(self, other: Space) -> GridUnion:
         return GridUnion([self, other])
 
@@ -225,6 +229,10 @@ class Grid(Space):
             alive = self._step(alive, depth, self._index[depth][value])
         return all(holes for _, holes in alive)
 
+    def completed(self, values: Combination) -> Combination:
+        """The values, with the default of each HParam that they lack."""
+        return {h.name: h.default for h in self.hparams if h.default is not None} | dict(values)
+
     def __repr__(self) -> str:
         return f"Grid({len(self)} combinations of {', '.join(hparam.name for hparam in self.hparams)})"
 
@@ -281,6 +289,11 @@ class GridUnion(Space):
 
     def __contains__(self, combination: object) -> bool:
         return any(combination in grid for grid in self.grids)
+
+    def completed(self, values: Combination) -> Combination:
+        """The values with the defaults of the first grid that makes them one of its combinations, if one does."""
+        candidates = (grid.completed(values) for grid in self.grids)
+        return next((candidate for candidate in candidates if candidate in self), values)
 
     def __repr__(self) -> str:
         return f"GridUnion({len(self)} combinations of {len(self.grids)} grids)"

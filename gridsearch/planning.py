@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gridsearch.config import SweepConfig, Training
-from gridsearch.record import Record, TrialRecord, with_defaults
+from gridsearch.record import Record, TrialRecord
 from gridsearch.trials import Session, Status
 
 __all__ = ["Plan", "config_of", "owed", "plan_of"]
@@ -88,7 +88,7 @@ def plan_of(config: SweepConfig, record: Record | None, *, retry: bool = False) 
 
 
 def _standing(trial: TrialRecord, config: SweepConfig, *, retry: bool) -> str:
-    if with_defaults(trial.trial.values, config.space.hparams) not in config.space:
+    if config.space.completed(trial.trial.values) not in config.space:
         return "outside"
     if owed(trial, config.training, retry=retry) or trial.status is Status.RUNNING:
         return "unfinished" if trial.sessions else "new"

@@ -20,7 +20,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from gridsearch.errors import HomeError
-from gridsearch.hparams import Combination, HParam
+from gridsearch.hparams import HParam
 from gridsearch.sweepfile import declared_grids
 from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
 
@@ -252,9 +252,3 @@ def read_epochs(home: Path) -> dict[str, dict[int, Mapping[str, float]]]:
         for session, epoch, metrics in database.execute("SELECT session, epoch, metrics FROM epoch ORDER BY 1, 2"):
             epochs.setdefault(session, {})[epoch] = json.loads(metrics)
     return epochs
-
-
-def with_defaults(values: Combination, hparams: tuple[HParam, ...]) -> Combination:
-    """A combination as it reads today: an HParam declared later had its default."""
-    missing = {h.name: h.default for h in hparams if h.name not in values and h.default is not None}
-    return {**missing, **values}

@@ -11,10 +11,10 @@ from gridsearch.errors import UserError
 from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.journal import refuse_other_recipe
 from gridsearch.planning import config_of
-from gridsearch.record import Record, SessionRecord, with_defaults
+from gridsearch.record import Record, SessionRecord
 from gridsearch.sweeping import complete_recipe
+from gridsearch.tasks import Task
 from gridsearch.trials import Ended, Outcome
-from gridsearch.worker import Task
 
 __all__ = ["Rerun", "rerun"]
 
@@ -53,7 +53,7 @@ def rerun(home: Path, name: str) -> Rerun:
     session = _find(record, name)
     config = config_of(record)
     refuse_other_recipe(record.recipe, complete_recipe(config), config.space.hparams, home)
-    values = with_defaults(session.session.trial.values, config.space.hparams)
+    values = config.space.completed(session.session.trial.values)
     with tempfile.TemporaryDirectory(prefix="gridsearch-rerun-") as elsewhere:
         task = Task(
             session=session.session,

@@ -22,11 +22,12 @@ from gridsearch.executors import Cancels, Executor
 from gridsearch.journal import Journal
 from gridsearch.keeping import BestModels, forget_checkpoints
 from gridsearch.planning import owed
-from gridsearch.record import SessionRecord, TrialRecord, with_defaults
+from gridsearch.record import SessionRecord, TrialRecord
 from gridsearch.stopping import Stop
 from gridsearch.strategies import Strategy, Wait
+from gridsearch.tasks import Task
 from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status
-from gridsearch.worker import Task, is_full
+from gridsearch.worker import is_full
 from gridsearch.writers import Writer
 
 __all__ = ["Limits", "Runner"]
@@ -137,7 +138,7 @@ class Runner:
         for trial in self._journal.record().trials:
             self._strategy.tell(trial)
             self._models.consider(trial.results)
-            if with_defaults(trial.trial.values, space.hparams) in space:
+            if space.completed(trial.trial.values) in space:
                 sessions = owed(trial, self._config.training, retry=self._limits.retry_failed)
                 if sessions:
                     self._trials[trial.trial.number] = trial
@@ -185,7 +186,7 @@ class Runner:
         return True
 
     def _task(self, session: Session) -> Task:
-        values = with_defaults(session.trial.values, self._config.space.hparams)
+        values = self._config.space.completed(session.trial.values)
         return Task(
             session=session,
             values=values,

@@ -3,7 +3,6 @@
 run_session(task, emit)
     ├─ train(values, report)          the user's objective, or
     ├─ training.fit.train(...)        pictures and Keras; only here does anything heavy wake
-    │     └─ Reporter ── Epoch, Heartbeat ──► emit          └─► run-0007/train, validation/
     └─ Ended(outcome) ──► emit        always, unless the process dies, which its executor notices
 """
 
@@ -11,157 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib
-import math
 import os
 import platform
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from gridsearch.config import Settings
-from gridsearch.hparams import Combination
-from gridsearch.trials import (
-    Ended,
-    Epoch,
-    FailureKind,
-    Heartbeat,
-    Message,
-    Objective,
-    Outcome,
-    Session,
-    Status,
-    summarise,
-)
+from gridsearch.tasks import Diverged, Emit, Reporter, Task, load_entry_point, numbers
+from gridsearch.trials import Ended, FailureKind, Outcome, Status, summarise
 
-__all__ = ["Diverged", "Emit", "Reporter", "Task", "UserCodeError", "is_full", "load_entry_point", "run_session"]
-
-Emit = Callable[[Message], None]
-
-HEARTBEAT_SECONDS = 0.5
-"""Signs of life within an epoch come no more often than this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Everything that a process needs to train one session; pickled on its way there."""
-
-    session: Session
-    values: Combination
-    settings: Settings
-    objective: Objective
-    home: Path
-    detail: str
-    keep_above: float | None
-    """The model is saved if its objective is better than this; None saves none, see ``Reporter.worth_keeping``."""
-
-    @property
-    def checkpoints(self) -> Path | None:
-        """Where the trial's state is kept after each epoch, whichever attempt it is; None if it is not."""
-        if self.settings.training.checkpoint == "none":
-            return None
-        return self.home / "checkpoints" / Session(self.session.trial, self.session.repeat, 1, 0).name
-
-    @property
-    def directory(self) -> Path:
-        """The session's own directory."""
-        return self.home / self.session.name
-
-    @property
-    def model_file(self) -> Path:
-        """Where its model is kept, if it is among the best."""
-        return self.home / "models" / f"{self.session.name}.keras"
-
-
-class Diverged(Exception):
-    """A loss or the objective is NaN or infinite."""
-
-
-class UserCodeError(Exception):
-    """The user's own module or function cannot be used as named."""
-
-
-class Reporter:
-    """What a training says while it runs: checked, sent home, and written as per-epoch curves."""
-
-    def __init__(self, task: Task, emit: Emit) -> None:
-        self.task, self._emit = task, emit
-        self.epochs: dict[int, dict[str, float]] = {}
-        self._events: Any = None
-        self._last_beat = 0.0
-        self.writes_epochs = task.detail == "epoch" or (task.detail == "full" and bool(task.settings.model.objective))
-
-    def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
-        """A finished epoch, counted from 0.
-
-        Raises:
-            Diverged: a loss or the objective is NaN or infinite; what was reported is kept.
-            TypeError, ValueError: not an epoch, or metrics that are not numbers.
-        """
-        if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or epoch < 0:
-            raise ValueError(f"report(epoch={epoch!r}, ...): epochs are ints and count from 0")
-        plain = numbers(metrics)
-        now = time.time()
-        self.epochs[int(epoch)] = plain
-        self._emit(Epoch(self.task.session.name, int(epoch), plain, now))
-        if self.writes_epochs:
-            self._write(int(epoch), plain, now)
-        self.refuse_divergence(plain, f"in epoch {int(epoch) + 1}")
-
-    def _write(self, epoch: int, metrics: Mapping[str, float], at: float) -> None:
-        if self._events is None:
-            from gridsearch.writers.events import EpochEvents
-
-            self._events = EpochEvents(self.task.directory)
-        self._events.add(epoch, metrics, at)
-
-    def beat(self, epoch: int, step: int, steps: int) -> None:
-        """A sign of life within an epoch."""
-        now = time.monotonic()
-        if now - self._last_beat >= HEARTBEAT_SECONDS:
-            self._last_beat = now
-            self._emit(Heartbeat(self.task.session.name, epoch, step, steps))
-
-    def refuse_divergence(self, metrics: Mapping[str, float], when: str) -> None:
-        """Raise ``Diverged`` if training these metrics came from has left the finite numbers."""
-        watched = {name: metrics[name] for name in ("loss", "val_loss") if name in metrics}
-        value = self.task.objective.of(metrics)
-        watched |= {} if value is None else {self.task.objective.metric: value}
-        for name, found in watched.items():
-            if not math.isfinite(found):
-                raise Diverged(f"{name} is {found} {when}")
-
-    def worth_keeping(self, metrics: Mapping[str, float]) -> bool:
-        """Whether a model with these final metrics is among the best so far."""
-        value, bar = self.task.objective.of(metrics), self.task.keep_above
-        return value is not None and bar is not None and (math.isinf(bar) or self.task.objective.better(value, bar))
-
-    def close(self) -> None:
-        """Close the curves."""
-        if self._events is not None:
-            self._events.close()
-
-
-def numbers(metrics: object) -> dict[str, float]:
-    """Metrics as floats by name.
-
-    Raises:
-        TypeError: not a mapping of names to numbers.
-    """
-    if not isinstance(metrics, Mapping):
-        raise TypeError(f"metrics must map names to numbers, as in {{'accuracy': 0.9}}; got {metrics!r}")
-    plain = {}
-    for name, value in metrics.items():
-        try:
-            plain[str(name)] = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"metric {name!r} is {value!r}, which is not a number") from None
-    return plain
+__all__ = ["is_full", "run_session"]
 
 
 def run_session(task: Task, emit: Emit) -> None:
@@ -225,24 +86,3 @@ def _with_facts(outcome: Outcome, reporter: Reporter) -> Outcome:
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split()) or "no message"
     return f"{type(error).__name__}: {text[:300]}"
-
-
-def load_entry_point(name: str, folder: Path) -> Callable[..., Any]:
-    """The function that ``module:function`` names, imported from ``folder`` or the installed packages.
-
-    Raises:
-        UserCodeError: there is no such module or function.
-    """
-    module_name, function_name = name.split(":")
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))  # and it stays: the user's functions may import more when they are called
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there, and itself imports something that is not
-        raise UserCodeError(f"there is no module {module_name!r} in {folder} or among installed packages") from None
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise UserCodeError(f"module {module_name!r} has no function {function_name!r}")
-    return function  # type: ignore[no-any-return]  # callable() is all that can be known of a user's function

@@ -343,3 +343,13 @@ def test_large_unions_count_what_they_share_once() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 2_000_000
+
+
+def test_a_combination_from_before_an_hparam_was_declared_is_completed_by_the_grid_it_belongs_to() -> None:
+    sgd = Grid([HParam("optimizer", Discrete(["sgd"])), HParam("momentum", Discrete([0.0, 0.9]), default=0.0)])
+    adam = Grid([HParam("optimizer", Discrete(["adam"])), HParam("beta", Discrete([0.8, 0.9]), default=0.9)])
+    both = sgd | adam
+    assert both.completed({"optimizer": "sgd"}) == {"optimizer": "sgd", "momentum": 0.0}
+    assert both.completed({"optimizer": "adam"}) == {"optimizer": "adam", "beta": 0.9}
+    assert both.completed({"optimizer": "sgd", "momentum": 0.9}) == {"optimizer": "sgd", "momentum": 0.9}
+    assert both.completed({"optimizer": "lion"}) == {"optimizer": "lion"}

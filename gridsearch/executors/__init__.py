@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from gridsearch.tasks import Task
 from gridsearch.trials import Message, Outcome
-from gridsearch.worker import Task
 
 __all__ = ["Cancels", "Executor"]
 

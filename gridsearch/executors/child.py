@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psutil
 
+from gridsearch.tasks import Task
 from gridsearch.trials import Message
-from gridsearch.worker import Task, run_session
+from gridsearch.worker import run_session
 
 __all__ = ["main"]
 

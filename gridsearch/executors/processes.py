@@ -26,8 +26,8 @@ from typing import IO
 
 import psutil
 
+from gridsearch.tasks import Task
 from gridsearch.trials import Ended, FailureKind, Message, Outcome
-from gridsearch.worker import Task
 
 __all__ = ["ProcessExecutor", "default_workers"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gridsearch.grid import Space
 from gridsearch.hparams import Combination, combination_id
-from gridsearch.record import TrialRecord, with_defaults
+from gridsearch.record import TrialRecord
 
 __all__ = ["GridStrategy"]
 
@@ -15,13 +15,13 @@ class GridStrategy:
     """Proposes every combination of a space that has no trial yet; results do not change what comes next."""
 
     def __init__(self, space: Space) -> None:
-        self._hparams = space.hparams
+        self._space = space
         self._rest: Iterator[Combination] = iter(space)
         self._known: set[str] = set()
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial exists: its combination need not be proposed."""
-        self._known.add(combination_id(with_defaults(trial.trial.values, self._hparams)))
+        self._known.add(combination_id(self._space.completed(trial.trial.values)))
 
     def ask(self) -> Combination | None:
         """The next combination without a trial, or None when the space is exhausted."""

@@ -17,10 +17,10 @@ from typing import Any
 import keras
 
 from gridsearch.config import Augmentation, Data, Training
+from gridsearch.tasks import Reporter, Task, load_entry_point
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
 from gridsearch.training.models import built
-from gridsearch.worker import Reporter, Task, load_entry_point
 
 __all__ = ["train"]
 

@@ -20,7 +20,7 @@ import numpy as np
 from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGenerator
 
 from gridsearch.config import Augmentation, Settings
-from gridsearch.worker import load_entry_point
+from gridsearch.tasks import load_entry_point
 
 __all__ = ["Ahead", "Batch", "Pipelines"]
 

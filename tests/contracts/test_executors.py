@@ -15,8 +15,8 @@ from gridsearch.executors import Cancels, Executor
 from gridsearch.executors.inline import InlineExecutor
 from gridsearch.executors.processes import ProcessExecutor, default_workers
 from gridsearch.hparams import combination_id
+from gridsearch.tasks import Task
 from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status, Trial
-from gridsearch.worker import Task
 
 PATIENCE = 60.0
 
