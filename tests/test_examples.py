@@ -1,0 +1,34 @@
+"""Every example runs as it stands, and comes to what its header says."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gridsearch.record import Record
+from gridsearch.trials import Status
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+def test_the_logistic_regression(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    command = [sys.executable, "-m", "gridsearch", "sweep", "examples/logistic.toml"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120, capture_output=True)
+    record = Record.read(tmp_path / "logs" / "logistic")
+    assert record.count(Status.COMPLETED) == 20
+    assert record.ranked()[0].mean("accuracy") == pytest.approx(0.85, abs=0.01)
+    assert (record.ranked()[-1].mean("accuracy") or 1.0) < 0.81
+
+
+@pytest.mark.slow
+def test_the_help_names_every_target_of_the_makefile() -> None:
+    said = subprocess.run(["make", "--silent", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    phony = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY: "))
+    targets = set(phony.split()[1:]) - {"help", "lint"}
+    assert {line.split()[1] for line in said.splitlines()} >= targets
