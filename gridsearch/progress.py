@@ -10,6 +10,7 @@ Both are ``Writer``s: told by the runner what the record already has.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,9 @@ from gridsearch.tables import duration, values_in_words
 from gridsearch.trials import Epoch, Objective, Status
 
 __all__ = ["LiveProgress", "PlainProgress", "Tally"]
+
+PACE_OF = 50
+"""Sessions whose mean time extrapolates to the end."""
 
 
 class Tally:
@@ -36,7 +40,7 @@ class Tally:
         self._plan, self._repeats, self._slots, self._objective = plan, repeats, slots, objective
         self._results: dict[int, int] = {}
         self._failed: set[int] = set()
-        self._spent: list[float] = []
+        self._spent: deque[float] = deque(maxlen=PACE_OF)
         self.completed, self.best = 0, ""
         self._best: float | None = None
 
@@ -78,8 +82,9 @@ class Tally:
     @property
     def eta(self) -> float | None:
         """Seconds to the end at the mean pace of the last sessions, or None before the first has ended."""
-        recent = self._spent[-50:]
-        return self.left * self._repeats * sum(recent) / len(recent) / self._slots if recent else None
+        if not self._spent:
+            return None
+        return self.left * self._repeats * sum(self._spent) / len(self._spent) / self._slots
 
     def __str__(self) -> str:
         eta = f"  eta {duration(self.eta)}" if self.left and self.eta is not None else ""

@@ -71,13 +71,15 @@ def test_quick_trials_survive_kills_at_random_instants(tmp_path: Path, round_num
 
 
 def test_real_trainings_survive_being_killed(pictures: Path) -> None:
-    """8 trainings of a few seconds, most of it TensorFlow waking up; some 25 s without a kill."""
+    """Trainings of two seconds in workers that take three to wake TensorFlow up."""
     instants = random.Random(SEED)
-    sweep = sweep_in(pictures.parent, TRAINING.replace("epochs = 3", "epochs = 60"))
+    widths = list(range(2, 22 if LONG else 6))
+    text = TRAINING.replace("epochs = 3", "epochs = 60").replace("[2, 3, 4, 5]", str(widths))
+    sweep = sweep_in(pictures.parent, text)
     for _ in range(10 if LONG else 1):
         assert sweep.kill_after(instants.uniform(0.5, 9.0) if LONG else 5.0), "it had ended before it was killed"
     assert sweep.finish() == 0
-    record = assert_whole(sweep.home, 8)
+    record = assert_whole(sweep.home, 2 * len(widths))
     kinds = {session.outcome.kind for session in record.sessions}
     assert kinds <= {None, FailureKind.INTERRUPTED}
 
