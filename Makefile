@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-LOGDIR ?= logs/hparam_tuning
+LOGDIR ?=
 SWEEP  ?= sweep.toml
 DATA   ?= data
 
@@ -14,10 +14,10 @@ help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 sweep: $(VENV)/core data  ## train every combination of sweep.toml; again: go on from where it stands
-	$(BIN)/gridsearch sweep $(SWEEP) --logdir $(LOGDIR) $(ARGS)
+	$(BIN)/gridsearch sweep $(SWEEP) $(if $(LOGDIR),--logdir $(LOGDIR)) $(ARGS)
 
 plan: $(VENV)/core  ## say what a sweep would do
-	$(BIN)/gridsearch plan $(SWEEP) --logdir $(LOGDIR) $(ARGS)
+	$(BIN)/gridsearch plan $(SWEEP) $(if $(LOGDIR),--logdir $(LOGDIR)) $(ARGS)
 
 data: $(VENV)/core  ## draw the built-in sample, if data/ holds no pictures
 	@test -d $(DATA)/train || $(BIN)/gridsearch data sample --out $(DATA)

@@ -47,7 +47,7 @@ def main() -> None:
         growth = 100 * (late / early - 1) if early else 0
         where = f"{early / 2**20:.0f} MiB after a tenth, {late / 2**20:.0f} MiB at most ({growth:+.0f}%)"
         print(f"memory of the runner      {where}")
-        for verb in ("status", "best"):
+        for verb in ("status", "best", "export"):
             times = [_timed([sys.executable, "-m", "gridsearch", verb, str(home)]) for _ in range(5)]
             print(f"gridsearch {verb:15} median {median(times):.2f} s")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gridsearch.hparams import Value
 from gridsearch.record import Record, SessionRecord, TrialRecord
 from gridsearch.tensorboard import Dashboard
 from gridsearch.trials import Status
@@ -96,9 +97,23 @@ def _experiment_differences(record: Record, experiment: Mapping[str, Any]) -> It
     shown = {info["name"]: info for info in experiment.get("hparamInfos", [])}
     declared = {hparam.name for hparam in record.hparams}
     yield from (f"experiment: HParam {name!r} is not shown" for name in sorted(declared - set(shown)))
+    for hparam in record.hparams:
+        tried = {trial.trial.values[hparam.name] for trial in record.trials if hparam.name in trial.trial.values}
+        outside = [value for value in tried if not _in_domain(value, shown.get(hparam.name, {}))]
+        yield from (f"experiment: {hparam.name} = {value!r} is outside the domain shown" for value in outside)
     columns = [info["name"].get("tag") for info in experiment.get("metricInfos", [])]
     if columns != list(record.objective.columns):
         yield f"experiment: metrics shown are {columns}, recorded are {list(record.objective.columns)}"
+
+
+def _in_domain(value: Value, info: Mapping[str, Any]) -> bool:
+    """Whether TensorBoard's own filters would let a row with this value through."""
+    if "domainDiscrete" in info:
+        return any(_same_value(value, shown) for shown in info["domainDiscrete"])
+    if "domainInterval" in info and not isinstance(value, str):
+        interval = info["domainInterval"]
+        return bool(interval.get("minValue", 0.0) <= value <= interval.get("maxValue", 0.0))
+    return True
 
 
 def _row_differences(record: Record, trial: TrialRecord, row: Mapping[str, Any]) -> Iterable[str]:

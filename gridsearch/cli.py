@@ -56,14 +56,7 @@ def cli() -> None:
 def _config(sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | None) -> SweepConfig:
     from gridsearch.config import SweepConfig
 
-    extra = [f"sweep.logdir={_toml_string(str(logdir))}"] if logdir is not None else []
-    return SweepConfig.load(sweep_file, [*overrides, *extra])
-
-
-def _toml_string(text: str) -> str:
-    import json
-
-    return json.dumps(text)  # a JSON string is a TOML basic string
+    return SweepConfig.load(sweep_file, overrides, logdir)
 
 
 @cli.command()
@@ -137,6 +130,17 @@ def best(logdir: Path, top: int, as_json: bool) -> None:
 
 @cli.command()
 @logdir_argument
+@click.option("--format", "kind", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option("--history", is_flag=True, help="A row for each epoch instead of each session.")
+def export(logdir: Path, kind: str, history: bool) -> None:
+    """Print the record as a table: values, status and metrics of each session."""
+    from gridsearch import commands
+
+    commands.export(logdir, kind, history)
+
+
+@cli.command()
+@logdir_argument
 @click.option("--patience", type=click.FloatRange(0), default=15.0, show_default=True, metavar="SECONDS",
               help="How long the rows must stand still before a difference counts.")  # fmt: skip
 @as_json
@@ -165,6 +169,8 @@ def tensorboard(logdir: Path, arguments: tuple[str, ...]) -> None:
     """Start TensorBoard with room for every trial's files; options it knows are passed on, as in --port 6007."""
     from gridsearch import commands
 
+    if str(logdir).startswith("-"):  # an option for TensorBoard came first
+        logdir, arguments = DEFAULT_HOME, (str(logdir), *arguments)
     commands.tensorboard(logdir, arguments)
 
 

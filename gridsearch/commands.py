@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from gridsearch.config import SweepConfig
-from gridsearch.planning import Plan, config_of, plan_of
+from gridsearch.planning import Plan, config_of, plan_of, standings
+from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record import Record, TrialRecord
 from gridsearch.runner import Limits
 from gridsearch.tables import aligned, duration, leaderboard, plain, values_in_words
@@ -29,8 +30,9 @@ MOST_FAILED = 10
 
 
 def tell(line: str) -> None:
-    """A line for people, on stderr."""
-    click.echo(line, err=True)
+    """A line for people, on stderr; whether they listen does not matter."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def _print_json(value: Any) -> None:
@@ -66,31 +68,30 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     began, home = time.monotonic(), config.sweep.logdir
     with ExitStack() as displays:
 
-        def observers(plan: Plan, slots: int) -> list[Any]:
+        def progress(plan: Plan, record: Record, slots: int) -> list[Any]:
             tell(str(plan))
-            return [displays.enter_context(_progress(config, plan, slots))] if plan.left else []
+            return [displays.enter_context(_progress(config, plan, record, slots))] if plan.left else []
 
         facts = provenance(shlex.join(sys.argv))
-        result = run(config, limits=limits, observers=observers, facts=facts, warn=tell)
-    failed = [trial for trial in result.record.trials if trial.status is Status.FAILED]
+        result = run(config, limits=limits, displays=progress, facts=facts, warn=tell)
+    failed = [trial for trial, standing in standings(config, result.record.trials).values() if standing == "failed"]
     if as_json:
         ranked = result.record.ranked()
-        _print_json({"logdir": str(home), "plan": _counts(result.plan), "trials": _as_rows([*ranked, *failed])})
+        rows = [*ranked, *(trial for trial in failed if not trial.results)]
+        _print_json({"logdir": str(home), "plan": _counts(result.plan), "trials": _as_rows(rows)})
     else:
         say(leaderboard(result.record, top=10))
-    for trial in failed:
-        last = trial.sessions[-1]
-        tell(f"{last.name} failed ({last.outcome.kind}): {last.outcome.message}  {home / last.name / 'log.txt'}")
+    for session in (trial.failure for trial in failed):
+        if session is not None:
+            tell(ended_line(session, config.objective, home))
     nothing = "nothing left to do" if result.plan.left == 0 else f"{result.plan.left} left"
     tell(f"{nothing}: {result.plan}  ({duration(time.monotonic() - began)})")
     tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(home))}")
     return 1 if result.plan.failed or result.plan.left else 0
 
 
-def _progress(config: SweepConfig, plan: Plan, slots: int) -> Any:
-    from gridsearch.progress import LiveProgress, PlainProgress, Tally
-
-    tally = Tally(plan, config.training.repeats, slots, config.objective)
+def _progress(config: SweepConfig, plan: Plan, record: Record, slots: int) -> Any:
+    tally = Tally(plan, record, config.training.repeats, slots)
     if not sys.stderr.isatty():
         return PlainProgress(tally, config.objective, config.sweep.logdir, tell)
     known = not config.model.objective and "epochs" not in {hparam.name for hparam in config.space.hparams}
@@ -125,11 +126,8 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
 def _standing(record: Record | None, config: SweepConfig) -> Callable[[Any], str]:
     from gridsearch.hparams import combination_id
 
-    known = {
-        combination_id(config.space.completed(trial.trial.values)): str(trial.status)
-        for trial in (record.trials if record else ())
-    }
-    return lambda values: known.get(combination_id(values), "new")
+    known = standings(config, record.trials if record else ())
+    return lambda values: str(known[i][0].status) if (i := combination_id(values)) in known else "new"
 
 
 def status(home: Path, watch: bool, as_json: bool) -> None:
@@ -137,7 +135,7 @@ def status(home: Path, watch: bool, as_json: bool) -> None:
     while True:
         record = Record.read(home)
         _print_status(record, as_json)
-        if not watch or not record.count(Status.RUNNING):
+        if not watch or not record.held:
             return
         time.sleep(2.0)
 
@@ -145,7 +143,7 @@ def status(home: Path, watch: bool, as_json: bool) -> None:
 def _print_status(record: Record, as_json: bool) -> None:
     plan = plan_of(config_of(record), record)
     running = [s for s in record.sessions if s.status is Status.RUNNING]
-    failed = [trial for trial in record.trials if trial.status is Status.FAILED]
+    failed = [trial for trial in record.trials if trial.failure is not None]
     ranked = record.ranked()[:1]
     if as_json:
         _print_json({"plan": _counts(plan), "running": [s.name for s in running], "best": _as_rows(ranked)[:1],
@@ -154,13 +152,16 @@ def _print_status(record: Record, as_json: bool) -> None:
     say(str(plan))
     for session in running:
         since, values = duration(time.time() - session.began), values_in_words(session.session.trial.values)
-        say(f"running  {session.name}  {since}  {values}")
+        say(f"{'running ' if record.held else 'cut off '} {session.name}  {since}  {values}")
     for trial in ranked:
         say(f"best     {trial.trial.name}  {record.objective.metric} {trial.mean(record.objective.metric):.4f}  "
             f"{values_in_words(trial.trial.values)}")  # fmt: skip
     for trial in failed[:MOST_FAILED]:
-        last = trial.sessions[-1]
-        say(f"failed   {last.name}  {last.outcome.kind}: {plain(last.outcome.message)}")
+        if trial.failure is not None:
+            outcome = trial.failure.outcome
+            say(f"failed   {trial.failure.name}  {outcome.kind}: {plain(outcome.message)}")
+    if running and not record.held:
+        say("no runner is at work: `gridsearch sweep` goes on with what was cut off")
     if len(failed) > MOST_FAILED:
         say(f"... and {len(failed) - MOST_FAILED} more failed")
 
@@ -172,6 +173,15 @@ def best(home: Path, top: int, as_json: bool) -> None:
         _print_json(_as_rows(record.ranked()[:top]))
     else:
         say(leaderboard(record, top))
+
+
+def export(home: Path, kind: str, history: bool) -> None:
+    """Print the record as CSV or JSON."""
+    from gridsearch import export as tables
+
+    record = Record.read(home)
+    rows = tables.history(record) if history else tables.sessions(record)
+    say(tables.as_csv(rows) if kind == "csv" else tables.as_json(rows), nl=False)
 
 
 def check(home: Path, patience: float, as_json: bool) -> int:

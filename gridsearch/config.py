@@ -16,7 +16,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from gridsearch.errors import SweepFileError
 from gridsearch.grid import Space, space_of
@@ -171,6 +180,13 @@ HOUSEKEEPING = frozenset({"repeats", "timeout", "stall_after", "retries", "check
 """Settings of [training] that do not decide a result, hence neither recipe nor HParam."""
 
 
+def _not_ours(metric: str) -> str:
+    name = metric.removeprefix("val_")
+    if name in ("seconds", "best_epoch") or name.startswith("best_"):
+        raise ValueError("every trial is recorded with a number of this name already; give yours another")
+    return metric
+
+
 class Sweep(_Section):
     """Which combinations, where, and who is told."""
 
@@ -181,7 +197,7 @@ class Sweep(_Section):
     threads: Positive = 1
     """Threads of arithmetic per worker: many workers of one thread beat one worker of many."""
     logdir: Path = Path("logs/hparam_tuning")
-    metric: Annotated[str, Field(min_length=1, max_length=100)] = "accuracy"
+    metric: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_not_ours)] = "accuracy"
     goal: Literal["max", "min"] | None = None
     """Whether more or less is better; None is "min" for a loss or an error, "max" for anything else."""
     detail: Literal["summary", "epoch", "full"] = "epoch"
@@ -303,6 +319,12 @@ class SweepConfig(_Section):
         return space_of(self.hparams, self.sweep.exclude)
 
     @property
+    def stall_after(self) -> float | None:
+        """Seconds of silence after which a trial is given up; an objective may be silent unless it was set."""
+        silent = self.model.objective and "stall_after" not in self.training.model_fields_set
+        return None if silent else self.training.stall_after
+
+    @property
     def objective(self) -> Objective:
         """The metric and its direction."""
         metric = self.sweep.metric.removeprefix("val_")
@@ -342,12 +364,13 @@ class SweepConfig(_Section):
         return {"hparams": grids[0] if len(grids) == 1 else grids} | {k: without_none(v) for k, v in tables.items()}
 
     @classmethod
-    def load(cls, path: Path | None = None, overrides: Iterable[str] = ()) -> SweepConfig:
+    def load(cls, path: Path | None = None, overrides: Iterable[str] = (), logdir: Path | None = None) -> SweepConfig:
         """Read a sweep file.
 
         Args:
             path: the file; ``sweep.toml`` in the working directory when not given.
             overrides: ``key=value`` with a dotted key and a TOML value; a bare word is a string.
+            logdir: in place of the file's ``sweep.logdir``.
 
         Raises:
             SweepFileError: everything that is wrong with it, each with key, value and cure.
@@ -356,6 +379,8 @@ class SweepConfig(_Section):
         tables = read_tables(file)
         for override in overrides:
             apply_override(tables, override)
+        if logdir is not None:
+            apply_override(tables, f"sweep.logdir={json.dumps(str(logdir), ensure_ascii=False)}")
         return cls.validate_tables(tables, where=str(file), folder=file.resolve().parent)
 
     @classmethod
@@ -371,8 +396,3 @@ class SweepConfig(_Section):
             return cls.model_validate({**tables, "folder": folder})
         except ValidationError as error:
             raise explained(error, where, cls) from None
-
-
-def canonical(recipe: Mapping[str, Any]) -> str:
-    """A recipe as text that is equal exactly when the recipes are."""
-    return json.dumps(dict(recipe), sort_keys=True, separators=(",", ":"))

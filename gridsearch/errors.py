@@ -5,7 +5,7 @@
     │   ├── SweepFileError       the sweep file or a --set override
     │   ├── DataError            pictures, folders, archives
     │   └── HomeError            the log directory: in use, other recipe, damaged, cannot be written
-    ├── DashboardMismatch    1   TensorBoard shows something else than the record
+    │       └── NothingRecorded  no sweep has been there yet
     └── Interrupted        130   stopped by Ctrl-C or SIGTERM; the same command resumes
 
 Only the command line turns these into exit statuses; library code raises them and lets them pass.
@@ -14,11 +14,11 @@ Only the command line turns these into exit statuses; library code raises them a
 from __future__ import annotations
 
 __all__ = [
-    "DashboardMismatch",
     "DataError",
     "GridsearchError",
     "HomeError",
     "Interrupted",
+    "NothingRecorded",
     "SweepFileError",
     "UserError",
 ]
@@ -63,8 +63,8 @@ class HomeError(UserError):
     """The log directory: held by another runner, trained with another recipe, damaged, not writable."""
 
 
-class DashboardMismatch(GridsearchError):
-    """``gridsearch check`` found a row in TensorBoard that is not what the record says."""
+class NothingRecorded(HomeError):
+    """A log directory without a sweep's record."""
 
 
 class Interrupted(GridsearchError):

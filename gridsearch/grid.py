@@ -17,11 +17,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, overload
 
-from gridsearch.hparams import Combination, Domain, HParam, Value
+from gridsearch.hparams import Combination, Discrete, Domain, HParam, Value
 
 __all__ = ["Grid", "GridUnion", "Space", "space_of"]
 
@@ -254,6 +254,24 @@ def _countable(combinations: int) -> None:
         raise ValueError("more than 2**63 combinations: give fewer values or points")
 
 
+def united(grids: Iterable[Sequence[HParam]]) -> tuple[HParam, ...]:
+    """The HParams of several grids, each name once, with every value that one of them takes.
+
+    Raises:
+        ValueError: a name has values of one type here and of another there.
+    """
+    found: dict[str, HParam] = {}
+    for hparam in (hparam for grid in grids for hparam in grid):
+        known = found.setdefault(hparam.name, hparam)
+        if known.domain.dtype is not hparam.domain.dtype:
+            one, other = known.domain.dtype.__name__, hparam.domain.dtype.__name__
+            raise ValueError(f"{hparam.name!r} is of type {one} in one grid and of type {other} in another")
+        if known.domain != hparam.domain:
+            values = dict.fromkeys([*known.domain.values, *hparam.domain.values])
+            found[hparam.name] = replace(known, domain=Discrete(values, hparam.domain.dtype))
+    return tuple(found.values())
+
+
 class GridUnion(Space):
     """Several grids one after another; a combination that two of them hold counts once, at its first place.
 
@@ -271,7 +289,7 @@ class GridUnion(Space):
             raise ValueError("a union needs at least one grid")
         self._parts = [grid._without(self.grids[:n]) for n, grid in enumerate(self.grids)]
         _countable(sum(len(part) for part in self._parts))
-        self.hparams = tuple({hparam.name: hparam for grid in self.grids for hparam in grid.hparams}.values())
+        self.hparams = united(grid.hparams for grid in self.grids)
 
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts)
@@ -292,7 +310,7 @@ class GridUnion(Space):
 
     def completed(self, values: Combination) -> Combination:
         """The values with the defaults of the first grid that makes them one of its combinations, if one does."""
-        candidates = (grid.completed(values) for grid in self.grids)
+        candidates = (values, *(grid.completed(values) for grid in self.grids))
         return next((candidate for candidate in candidates if candidate in self), values)
 
     def __repr__(self) -> str:

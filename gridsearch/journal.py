@@ -37,8 +37,8 @@ from gridsearch.record import (
     check_version,
     connect,
     read_record,
-    told_plainly,
 )
+from gridsearch.storage import boot_id, lives, told_plainly
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 
 __all__ = ["Journal", "refuse_other_recipe"]
@@ -61,11 +61,10 @@ CREATE TABLE runner (
     boot TEXT NOT NULL, beat REAL NOT NULL);
 """
 
+MINE = "host = ? AND pid = ? AND born = ?"
+
 BEAT_EVERY = 15.0
 """Seconds between the lock's signs of life, which matter only to runners on other hosts."""
-
-DEAD_AFTER = 120.0
-"""Seconds without one after which another host takes the lock over."""
 
 
 class Journal:
@@ -80,6 +79,8 @@ class Journal:
 
     def __init__(self, home: Path) -> None:
         self.home, self._file = home, home / DATABASE
+        self._me = (socket.gethostname(), os.getpid(), psutil.Process().create_time())
+        self._closed = False
         _make_home(home)
         with told_plainly(self._file):
             self._database = connect(self._file, readonly=False)
@@ -114,32 +115,38 @@ class Journal:
 
     def _take_lock(self) -> None:
         row = self._database.execute("SELECT host, pid, born, boot, beat FROM runner").fetchone()
-        if row and _lives(*row):
+        if row and lives(*row):
             raise HomeError(
                 f"another runner is at work here: process {row[1]} on {row[0]}",
                 where=str(self.home),
                 cure="Wait for it, stop it, or name another directory with --logdir.",
             )
-        mine = (1, socket.gethostname(), os.getpid(), psutil.Process().create_time(), _boot(), time.time())
-        self._database.execute("INSERT OR REPLACE INTO runner VALUES (?, ?, ?, ?, ?, ?)", mine)
+        row = (1, *self._me, boot_id(), time.time())
+        self._database.execute("INSERT OR REPLACE INTO runner VALUES (?, ?, ?, ?, ?, ?)", row)
 
     @property
     def boot(self) -> str:
         """What tells this run of this machine from the one before its last restart."""
-        return _boot()
+        return boot_id()
 
     def beat(self) -> None:
         """Show other hosts that this runner lives; call it at least every minute."""
         if time.monotonic() - self._beaten >= BEAT_EVERY:
             with self.transaction():
-                self._database.execute("UPDATE runner SET beat = ?", (time.time(),))
+                held = self._database.execute(f"UPDATE runner SET beat = ? WHERE {MINE}", (time.time(), *self._me))
+            if not held.rowcount:
+                problem = "another runner has taken over, since this one showed no sign of life"
+                raise HomeError(problem, where=str(self.home), cure="Leave the sweep to that one.")
             self._beaten = time.monotonic()
 
     def close(self) -> None:
         """Give the lock back and close the file; calling it again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             with told_plainly(self._file):
-                self._database.execute("DELETE FROM runner")
+                self._database.execute(f"DELETE FROM runner WHERE {MINE}", self._me)
         finally:
             self._database.close()
 
@@ -200,6 +207,11 @@ class Journal:
             self.set_fact("folder", str(config.folder))
             self.set_fact("objective", asdict(config.objective))
 
+    def has(self, values: Combination) -> bool:
+        """Whether a combination has a trial."""
+        row = (combination_id(values),)
+        return self._database.execute("SELECT 1 FROM trial WHERE id = ?", row).fetchone() is not None
+
     def plan(self, values: Combination) -> Trial:
         """Give a combination the next number, or find the trial that has it already."""
         identity = combination_id(values)
@@ -245,7 +257,7 @@ class Journal:
                 outcome.status,
                 outcome.kind,
                 json.dumps(dict(outcome.metrics), allow_nan=False),
-                outcome.message,
+                printable(outcome.message),
                 int(outcome.charged),
                 json.dumps(facts),
                 ended,
@@ -264,7 +276,7 @@ class Journal:
         Returns:
             Every session that the writers have not been told the end of, those just closed among them.
         """
-        now, boot = time.time(), _boot()
+        now, boot = time.time(), boot_id()
         running = [s for s in self.record().sessions if s.status is Status.RUNNING]
         with self.transaction():
             for abandoned in running:
@@ -294,6 +306,11 @@ def _make_home(home: Path) -> None:
         raise HomeError("cannot be written", where=str(home), cure=cure)
 
 
+def printable(text: str) -> str:
+    """The text without what UTF-8 cannot hold: a file name of other bytes, say, in an exception's message."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _is_tensorboards(file: Path) -> bool:
     return ".tfevents." in file.name or (file.name.startswith("run-") and file.is_dir())
 
@@ -320,23 +337,3 @@ def refuse_other_recipe(
         lines = "\n  ".join(differing)
         cure = "Change it back, or name another directory with --logdir: results of two recipes cannot be compared."
         raise HomeError(f"was trained with another recipe:\n  {lines}", where=str(home), cure=cure)
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return f"{psutil.boot_time():.0f}"
-
-
-def _lives(host: str, pid: int, born: float, boot: str, beat: float) -> bool:
-    """Whether the runner that holds a lock is still there."""
-    if host != socket.gethostname():
-        return time.time() - beat < DEAD_AFTER
-    if boot != _boot():
-        return False
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - born) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from gridsearch.record import SessionRecord
-from gridsearch.trials import Objective, Trial
+from gridsearch.trials import Objective
 
 __all__ = ["BestModels", "forget_checkpoints"]
 
@@ -50,8 +50,9 @@ class BestModels:
                 file.unlink(missing_ok=True)
 
 
-def forget_checkpoints(home: Path, trial: Trial) -> None:
-    """Remove the checkpoints of a trial that will not be trained again."""
-    for folder in (home / "checkpoints").glob(f"{trial.name}*"):
-        if folder.name == trial.name or folder.name.startswith(f"{trial.name}-"):
-            shutil.rmtree(folder, ignore_errors=True)
+def forget_checkpoints(home: Path, owed: Collection[str]) -> None:
+    """Remove all checkpoints but those of the named trials, which are still to be trained."""
+    folder = home / "checkpoints"
+    for checkpoints in folder.iterdir() if folder.is_dir() else ():
+        if checkpoints.name.partition("-r")[0] not in owed:
+            shutil.rmtree(checkpoints, ignore_errors=True)

@@ -7,13 +7,15 @@ Plan           the counts that ``plan``, ``status`` and the progress bar show
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gridsearch.config import SweepConfig, Training
+from gridsearch.hparams import combination_id
 from gridsearch.record import Record, TrialRecord
-from gridsearch.trials import Session, Status
+from gridsearch.trials import Session, Status, Trial
 
-__all__ = ["Plan", "config_of", "owed", "plan_of"]
+__all__ = ["Plan", "config_of", "owed", "plan_of", "standings"]
 
 
 def config_of(record: Record) -> SweepConfig:
@@ -43,8 +45,14 @@ def owed(trial: TrialRecord, training: Training, *, retry: bool = False) -> list
             if kind is None or charged > training.retries_after(kind):
                 continue
         attempt = past[-1].session.attempt + 1 if past else 1
-        sessions.append(Session(trial.trial, repeat, attempt, training.seed + repeat))
+        sessions.append(Session(trial.trial, repeat, attempt, _seed(trial.trial, training) + repeat))
     return sessions
+
+
+def _seed(trial: Trial, training: Training) -> int:
+    """The trial's own, if the seed is swept."""
+    own = trial.values.get("seed", training.seed)
+    return own if type(own) is int and own >= 0 else training.seed
 
 
 @dataclass(frozen=True)
@@ -81,15 +89,34 @@ class Plan:
 
 def plan_of(config: SweepConfig, record: Record | None, *, retry: bool = False) -> Plan:
     """The plan of a sweep; in time that grows with the record, not with the space."""
-    counts: Counter[str] = Counter()
-    for trial in record.trials if record else ():
-        counts[_standing(trial, config, retry=retry)] += 1
-    return Plan(len(config.space), counts["completed"], counts["failed"], counts["unfinished"], counts["outside"])
+    trials = record.trials if record else ()
+    counts = Counter(standing for _, standing in standings(config, trials, retry=retry).values())
+    outside = sum(config.space.completed(trial.trial.values) not in config.space for trial in trials)
+    return Plan(len(config.space), counts["completed"], counts["failed"], counts["unfinished"], outside)
+
+
+def standings(
+    config: SweepConfig, trials: Iterable[TrialRecord], *, retry: bool = False
+) -> dict[str, tuple[TrialRecord, str]]:
+    """How each combination of the space that has a trial stands: by its id, the trial and one of STANDINGS.
+
+    Two trials may be one combination today, where one was trained before an HParam was declared whose default the
+    other has; the one that is further counts.
+    """
+    found: dict[str, tuple[TrialRecord, str]] = {}
+    for trial in trials:
+        values = config.space.completed(trial.trial.values)
+        if values in config.space:
+            identity, standing = combination_id(values), _standing(trial, config, retry=retry)
+            if identity not in found or STANDINGS.index(standing) < STANDINGS.index(found[identity][1]):
+                found[identity] = trial, standing
+    return found
+
+
+STANDINGS = ("completed", "unfinished", "failed", "new")
 
 
 def _standing(trial: TrialRecord, config: SweepConfig, *, retry: bool) -> str:
-    if config.space.completed(trial.trial.values) not in config.space:
-        return "outside"
     if owed(trial, config.training, retry=retry) or trial.status is Status.RUNNING:
         return "unfinished" if trial.sessions else "new"
     return "failed" if trial.status is Status.FAILED else "completed"

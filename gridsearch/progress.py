@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gridsearch.planning import Plan
-from gridsearch.record import SessionRecord
+from gridsearch.record import Record, SessionRecord
 from gridsearch.tables import duration, values_in_words
 from gridsearch.trials import Epoch, Objective, Status
 
@@ -32,24 +32,33 @@ class Tally:
 
     Args:
         plan: how the sweep stands at the start.
+        record: likewise; the best so far may be in it, and repeats that trials have behind them.
         repeats: sessions that make a trial complete.
         slots: trials at a time.
     """
 
-    def __init__(self, plan: Plan, repeats: int, slots: int, objective: Objective) -> None:
-        self._plan, self._repeats, self._slots, self._objective = plan, repeats, slots, objective
-        self._results: dict[int, int] = {}
+    def __init__(self, plan: Plan, record: Record, repeats: int, slots: int) -> None:
+        self._plan, self._repeats, self._slots, self._objective = plan, repeats, slots, record.objective
+        self._results = {t.trial.number: len(t.results) for t in record.trials if 0 < len(t.results) < repeats}
         self._failed: set[int] = set()
+        self._begun: set[str] = set()
         self._spent: deque[float] = deque(maxlen=PACE_OF)
         self.completed, self.best = 0, ""
         self._best: float | None = None
+        for trial in record.ranked()[:1]:
+            for session in trial.results:
+                self._compare(session)
 
     def begin(self, session: SessionRecord) -> None:
-        """A further attempt: the trial has not failed yet."""
+        """A session is counted from here on; the trial has not failed while it runs."""
+        self._begun.add(session.name)
         self._failed.discard(session.session.trial.number)
 
     def end(self, session: SessionRecord) -> None:
-        """Count an ended session."""
+        """Count an ended session, unless it ended in an earlier run and is only told now."""
+        if session.name not in self._begun:
+            return
+        self._begun.remove(session.name)
         number = session.session.trial.number
         self._spent.append((session.ended or session.began) - session.began)
         if not session.status.has_result:
@@ -59,6 +68,9 @@ class Tally:
         if self._results[number] == self._repeats:
             del self._results[number]
             self.completed += 1
+        self._compare(session)
+
+    def _compare(self, session: SessionRecord) -> None:
         value = session.outcome.metrics.get(self._objective.metric)
         if value is not None and (self._best is None or self._objective.better(value, self._best)):
             self._best = value

@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from gridsearch.errors import HomeError
+from gridsearch.errors import HomeError, NothingRecorded
+from gridsearch.grid import united
 from gridsearch.hparams import HParam
+from gridsearch.storage import lives, told_plainly
 from gridsearch.sweepfile import declared_grids
 from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
 
-__all__ = ["DATABASE", "SCHEMA_VERSION", "Record", "SessionRecord", "TrialRecord", "connect", "told_plainly"]
+__all__ = ["DATABASE", "SCHEMA_VERSION", "Record", "SessionRecord", "TrialRecord", "connect"]
 
 DATABASE = "sweep.db"
 SCHEMA_VERSION = 1
@@ -73,6 +75,11 @@ class TrialRecord:
         return next((status for status in order if status in found), Status.PLANNED)
 
     @property
+    def failure(self) -> SessionRecord | None:
+        """The failed session of a failed trial: the last attempt of the first repeat without a result."""
+        return next((session for session in self.latest.values() if session.status is Status.FAILED), None)
+
+    @property
     def results(self) -> tuple[SessionRecord, ...]:
         """The sessions whose metrics count, one for each repeat that has come to a result."""
         return tuple(session for session in self.latest.values() if session.status.has_result)
@@ -104,6 +111,8 @@ class Record:
     """The sweep file as it was last run, see ``SweepConfig.tables``."""
     folder: Path
     """The folder that it lay in."""
+    held: bool
+    """Whether a runner is at work."""
     trials: tuple[TrialRecord, ...]
 
     @classmethod
@@ -111,15 +120,17 @@ class Record:
         """Read a home's record, also while a runner writes it.
 
         Raises:
-            HomeError: there is no record, it is damaged, or a newer gridsearch wrote it.
+            NothingRecorded: there is no record.
+        HomeError: it is damaged, or a newer gridsearch wrote it.
         """
         file = home / DATABASE
-        if not file.is_file():
-            cure = "Run `gridsearch sweep` first, or name the sweep's log directory."
-            raise HomeError("no sweep has been recorded here", where=str(home), cure=cure)
-        with told_plainly(file), closing(connect(file, readonly=True)) as database:
-            check_version(database, file)
-            return read_record(database, home)
+        with told_plainly(file):
+            if not file.is_file():
+                raise _nothing(home)
+            with closing(connect(file, readonly=True)) as database:
+                if not check_version(database, file):
+                    raise _nothing(home)
+                return read_record(database, home)
 
     @cached_property
     def sessions(self) -> tuple[SessionRecord, ...]:
@@ -137,6 +148,11 @@ class Record:
         return sum(trial.status == status for trial in self.trials)
 
 
+def _nothing(home: Path) -> NothingRecorded:
+    cure = "Run `gridsearch sweep` first, or name the sweep's log directory."
+    return NothingRecorded("no sweep has been recorded here", where=str(home), cure=cure)
+
+
 def _last_if_none(value: float | None, sign: float) -> tuple[bool, float]:
     return value is None, 0.0 if value is None else sign * value
 
@@ -151,28 +167,6 @@ def connect(file: Path, *, readonly: bool) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{file.resolve().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
     )
-
-
-@contextmanager
-def told_plainly(file: Path) -> Iterator[None]:
-    """SQLite's errors as something that the user can mend."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = str(error)
-        full = "full" in text or "disk I/O" in text
-        if full:
-            cure = "Make room on that disk and run the same command again: what was finished is kept."
-        elif "locked" in text:
-            cure = "Another program holds the file open; close it and run the same command again."
-        elif "readonly" in text or "unable to open" in text:
-            cure = "Give this user write permission there, or name another directory with --logdir."
-        else:
-            cure = (
-                f"Move {file.name} aside; `sqlite3 {file.name} .recover` of SQLite's own shell brings back what is "
-                "readable, and the event files and models beside it are untouched."
-            )
-        raise HomeError(f"the record cannot be used: {text}", where=str(file), cure=cure) from error
 
 
 def check_version(database: sqlite3.Connection, file: Path) -> int:
@@ -196,6 +190,7 @@ def read_record(database: sqlite3.Connection, home: Path) -> Record:
     database.execute("BEGIN")
     try:
         facts = dict(database.execute("SELECT key, value FROM sweep"))
+        holder = database.execute("SELECT host, pid, born, boot, beat FROM runner").fetchone()
         trials = {
             number: Trial(number, identity, json.loads(values))
             for number, identity, values in database.execute("SELECT number, id, combination FROM trial")
@@ -207,15 +202,16 @@ def read_record(database: sqlite3.Connection, home: Path) -> Record:
     finally:
         database.execute("COMMIT")
     if "tables" not in facts:  # a runner has made the file, and was stopped before it declared anything
-        raise HomeError("no sweep has been recorded here yet", where=str(home), cure="Run `gridsearch sweep` first.")
+        raise _nothing(home)
     tables = json.loads(facts["tables"])
     return Record(
         home=home,
-        hparams=tuple({h.name: h for grid in declared_grids(tables["hparams"]) for h in grid}.values()),
+        hparams=united(declared_grids(tables["hparams"])),
         objective=Objective(**json.loads(facts["objective"])),
         recipe=json.loads(facts["recipe"]),
         tables=tables,
         folder=Path(json.loads(facts["folder"])),
+        held=holder is not None and lives(*holder),
         trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
     )
 

@@ -11,29 +11,32 @@ The journal is written first, always. A dead worker is an outcome; a dead runner
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import methodcaller
 
 from gridsearch.config import SweepConfig
-from gridsearch.errors import HomeError, Interrupted
+from gridsearch.errors import Interrupted
 from gridsearch.executors import Cancels, Executor
 from gridsearch.journal import Journal
 from gridsearch.keeping import BestModels, forget_checkpoints
-from gridsearch.planning import owed
+from gridsearch.planning import owed, standings
 from gridsearch.record import SessionRecord, TrialRecord
 from gridsearch.stopping import Stop
+from gridsearch.storage import disk_full, is_full
 from gridsearch.strategies import Strategy, Wait
 from gridsearch.tasks import Task
 from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status
-from gridsearch.worker import is_full
 from gridsearch.writers import Writer
 
 __all__ = ["Limits", "Runner"]
 
 LOOK_EVERY = 0.25
 """Seconds: how long a look at the executor may take, hence how soon a stop is noticed."""
+
+
+STOPPED = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Runner:
         journal: the record.
         strategy: fresh; it is told what the record knows.
         executor: closed by the caller.
-        writers: told in order; the first is TensorBoard's.
+        writers: told in order; the first is TensorBoard's. If one fails, the next run tells all of them again.
+        displays: told likewise; nothing is lost if one fails.
         stop: whether the user wants to.
         facts: kept with every session, such as host and command line.
         warn: says a line to the user.
@@ -80,19 +84,22 @@ class Runner:
         writers: Sequence[Writer],
         stop: Stop,
         *,
+        displays: Sequence[Writer] = (),
         limits: Limits | None = None,
         facts: dict[str, object] | None = None,
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._config, self._journal, self._strategy, self._executor = config, journal, strategy, executor
-        self._writers, self._stop, self._limits, self._warn = list(writers), stop, limits or Limits(), warn
+        self._listeners, self._writers = [*writers, *displays], list(writers)
+        self._stop, self._limits, self._warn = stop, limits or Limits(), warn
         self._facts = {**(facts or {}), "boot": journal.boot}
         self._owed: deque[Session] = deque()
+        self._owed_of: Counter[int] = Counter()
         self._trials: dict[int, TrialRecord] = {}
         self._flights: dict[str, _Flight] = {}
         self._told: list[str] = []
         self._switched_off = False
-        self._failures = 0
+        self._failed: set[int] = set()
         self._exhausted = False
         self._models = BestModels(journal.home, config.objective, config.training.keep_models)
 
@@ -110,7 +117,7 @@ class Runner:
         except OSError as error:
             if not is_full(error):
                 raise
-            raise self._no_room(str(error)) from error
+            raise disk_full(self._journal.home, str(error)) from error
 
     def _loop(self) -> None:
         while True:
@@ -124,26 +131,42 @@ class Runner:
             self._watch()
             self._journal.beat()
 
-    def _no_room(self, problem: str) -> HomeError:
-        cure = "Make room on that disk and run the same command again: what was finished is kept."
-        return HomeError(f"the disk is full: {problem}", where=str(self._journal.home), cure=cure)
-
     # What earlier runs left behind.
 
     def _take_over(self) -> None:
         for session in self._journal.close_abandoned():
             self._tell_end(session)
         self._mark_told()
-        space = self._config.space
-        for trial in self._journal.record().trials:
+        trials, retry = self._journal.record().trials, self._limits.retry_failed
+        for trial in trials:
             self._strategy.tell(trial)
-            self._models.consider(trial.results)
-            if space.completed(trial.trial.values) in space:
-                sessions = owed(trial, self._config.training, retry=self._limits.retry_failed)
-                if sessions:
-                    self._trials[trial.trial.number] = trial
-                    self._owed += sessions
+        for trial, standing in standings(self._config, trials, retry=retry).values():
+            sessions = owed(trial, self._config.training, retry=retry)
+            if sessions and standing != "completed":
+                self._trials[trial.trial.number] = trial
+                self._owe(sessions)
+        results = [session for trial in trials for session in trial.results]
+        self._models.consider(sorted(results, key=lambda session: session.ended or 0.0))
         self._models.prune(self._flights)
+        self._forget_checkpoints()
+
+    def _owe(self, sessions: Iterable[Session], *, first: bool = False) -> None:
+        """Put sessions among those to be trained, at the end or before all others."""
+        for session in sessions:
+            if first:
+                self._owed.appendleft(session)
+            else:
+                self._owed.append(session)
+            self._owed_of[session.trial.number] += 1
+
+    def _next_owed(self) -> Session:
+        session = self._owed.popleft()
+        self._owed_of[session.trial.number] -= 1
+        return session
+
+    def _forget_checkpoints(self) -> None:
+        if self._config.training.checkpoint != "none" and not self._stop.requested:
+            forget_checkpoints(self._journal.home, {trial.trial.name for trial in self._trials.values()})
 
     # Ask, journal, submit.
 
@@ -155,7 +178,7 @@ class Runner:
             self._journal.told(self._told)
             while len(self._flights) + len(starting) < self._executor.slots and (self._owed or self._ask()):
                 running = Outcome(Status.RUNNING, facts=self._facts)
-                session = SessionRecord(self._owed.popleft(), running, time.time(), None, told=False)
+                session = SessionRecord(self._next_owed(), running, time.time(), None, told=False)
                 self._journal.begin(session.session, session.began, self._facts)
                 starting.append(session)
         self._told.clear()
@@ -168,21 +191,24 @@ class Runner:
     @property
     def _given_up(self) -> bool:
         most = self._limits.max_failures
-        return most is not None and self._failures >= most
+        return most is not None and len(self._failed) >= most
 
     def _ask(self) -> bool:
         """Plan the strategy's next combination, so that its sessions are owed; False if there is none for now."""
         if self._exhausted:
             return False
-        values = self._strategy.ask()
-        if values is None:
-            self._exhausted = True
-            return False
-        if isinstance(values, Wait):
-            return False
+        while True:
+            values = self._strategy.ask()
+            if values is None:
+                self._exhausted = True
+                return False
+            if isinstance(values, Wait):
+                return False
+            if not self._journal.has(values):
+                break
         trial = self._journal.plan(values)
         self._trials[trial.number] = TrialRecord(trial, ())
-        self._owed += owed(self._trials[trial.number], self._config.training)
+        self._owe(owed(self._trials[trial.number], self._config.training))
         return True
 
     def _task(self, session: Session) -> Task:
@@ -200,7 +226,7 @@ class Runner:
     # Collect, journal, tell.
 
     def _collect(self, seconds: float) -> None:
-        messages = [m for m in self._executor.collect(seconds) if m.session in self._flights]
+        messages = [self._excused(m) for m in self._executor.collect(seconds) if m.session in self._flights]
         for message in messages:
             self._flights[message.session].last_sign = time.monotonic()
         lasting = [message for message in messages if isinstance(message, Epoch | Ended)]
@@ -208,6 +234,12 @@ class Runner:
             self._write(lasting)
         for message in messages:
             self._pass_on(message)
+
+    def _excused(self, message: Message) -> Message:
+        """A worker that died while the sweep is to stop was stopped with it: that is no fault of its trial."""
+        if self._stop.requested and isinstance(message, Ended) and message.outcome.kind is FailureKind.KILLED:
+            return Ended(message.session, STOPPED)
+        return message
 
     def _write(self, messages: Iterable[Message]) -> None:
         now = time.time()
@@ -230,7 +262,7 @@ class Runner:
             self._tell_end(ended)
             self._settle(ended)
             if message.outcome.facts.get("disk_full"):
-                raise self._no_room(message.outcome.message)
+                raise disk_full(self._journal.home, message.outcome.message)
 
     def _note(self, session: SessionRecord) -> None:
         """Keep a trial's sessions as the record has them, while some of them are still to come."""
@@ -248,14 +280,13 @@ class Runner:
             self._models.prune(self._flights)
         else:
             again = [s for s in owed(trial, self._config.training) if s.repeat == ended.session.repeat]
-            self._owed.extendleft(again)
-            self._failures += not again
-        waiting = any(session.trial.number == trial.trial.number for session in self._owed)
-        if not waiting and trial.status is not Status.RUNNING:
-            del self._trials[trial.trial.number]
+            self._owe(again, first=True)
+            if not again:
+                self._failed.add(trial.trial.number)
+        if not self._owed_of[trial.trial.number] and trial.status is not Status.RUNNING:
+            del self._trials[trial.trial.number], self._owed_of[trial.trial.number]
             self._strategy.tell(trial)
-            if not self._stop.requested:
-                forget_checkpoints(self._journal.home, trial.trial)
+            self._forget_checkpoints()
 
     def _tell_end(self, session: SessionRecord) -> None:
         """Tell a session's end; if a writer is switched off, the next run tells it again."""
@@ -265,15 +296,15 @@ class Runner:
 
     def _tell(self, say: Callable[[Writer], None]) -> None:
         """Tell every writer; one that fails is switched off with a line, and the sweep goes on."""
-        for writer in list(self._writers):
+        for listener in list(self._listeners):
             try:
-                say(writer)
+                say(listener)
             except Exception as error:
                 if is_full(error):
                     raise
-                self._writers.remove(writer)
-                self._switched_off = True
-                name = type(writer).__name__
+                self._listeners.remove(listener)
+                self._switched_off |= listener in self._writers
+                name = type(listener).__name__
                 self._warn(f"{name} is switched off, the record goes on without it: {type(error).__name__}: {error}")
 
     def _mark_told(self) -> None:
@@ -287,24 +318,24 @@ class Runner:
     def _watch(self) -> None:
         if not isinstance(self._executor, Cancels):
             return
-        training, now = self._config.training, time.monotonic()
+        training, stall_after, now = self._config.training, self._config.stall_after, time.monotonic()
         for name, flight in self._flights.items():
             running, silent = time.time() - flight.session.began, now - flight.last_sign
             if training.timeout is not None and running > training.timeout:
                 problem = f"still running after training.timeout = {training.timeout:g} s"
                 self._executor.cancel(name, Outcome.failed(FailureKind.TIMEOUT, problem))
-            elif training.stall_after is not None and silent > training.stall_after:
-                problem = f"no sign of life for training.stall_after = {training.stall_after:g} s"
+            elif stall_after is not None and silent > stall_after:
+                problem = f"no sign of life for training.stall_after = {stall_after:g} s"
                 self._executor.cancel(name, Outcome.failed(FailureKind.STALLED, problem))
 
     def _close_flights(self) -> None:
         """The user asked to stop: what has ended is kept, what runs is closed as interrupted."""
         self._collect(0.0)
         self._executor.close()
-        stopped = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
-        messages = [Ended(name, stopped) for name in self._flights]
+        messages = [Ended(name, STOPPED) for name in self._flights]
         self._write(messages)
         self._owed.clear()
+        self._owed_of.clear()
         for message in messages:
             self._pass_on(message)
         self._mark_told()

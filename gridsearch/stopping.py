@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Stop"]
+__all__ = ["STOP_SIGNALS", "Stop"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
@@ -31,7 +31,7 @@ class Stop:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -51,6 +51,8 @@ class Stop:
         """Inside, the first signal raises KeyboardInterrupt: for a trial that runs in this very process."""
         self._raises = True
         try:
+            if self.requested:  # just before
+                raise KeyboardInterrupt
             yield
         finally:
             self._raises = False

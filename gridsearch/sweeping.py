@@ -10,17 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.config import SweepConfig
+from gridsearch.errors import NothingRecorded
 from gridsearch.executors import Executor
 from gridsearch.executors.inline import InlineExecutor
-from gridsearch.journal import Journal
+from gridsearch.journal import Journal, refuse_other_recipe
 from gridsearch.planning import Plan, plan_of
-from gridsearch.record import DATABASE, Record
+from gridsearch.record import Record
 from gridsearch.runner import Limits, Runner
 from gridsearch.stopping import Stop
+from gridsearch.storage import told_plainly
 from gridsearch.strategies.grid import GridStrategy
 from gridsearch.writers import Writer
 
 __all__ = ["Preview", "Result", "preview", "sweep"]
+
+
+FINGERPRINT = "data.fingerprint"
+"""The recipe's key that says which pictures they were; not known before they have been looked at."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,16 @@ def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
     """Where a sweep stands, and would with failed trials tried again (``retry``); writes nothing.
 
     Raises:
-        HomeError: there is a record that cannot be read.
+        HomeError: there is a record that cannot be read, or is of another recipe.
     """
     home = config.sweep.logdir
-    record = Record.read(home) if (home / DATABASE).is_file() else None
+    try:
+        record = Record.read(home)
+    except NothingRecorded:
+        record = None
+    if record is not None and record.trials:
+        recorded = {key: value for key, value in record.recipe.items() if key != FINGERPRINT}
+        refuse_other_recipe(recorded, config.recipe(), config.space.hparams, home)
     return Preview(config, plan_of(config, record, retry=retry), record)
 
 
@@ -55,7 +67,8 @@ def sweep(
     config: SweepConfig,
     *,
     limits: Limits | None = None,
-    observers: Callable[[Plan, int], Sequence[Writer]] = lambda plan, slots: (),
+    writers: Sequence[Writer] = (),
+    displays: Callable[[Plan, Record, int], Sequence[Writer]] = lambda plan, record, slots: (),
     facts: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] = lambda line: None,
 ) -> Result:
@@ -64,7 +77,8 @@ def sweep(
     Args:
         config: what to train.
         limits: when to give up, what to try again.
-        observers: makes further writers, such as a progress display, from the plan and the number of slots.
+        writers: who is told besides TensorBoard.
+        displays: makes progress displays, which are told likewise, from plan, record and number of slots.
         facts: kept with every session.
         warn: says a line to the user.
 
@@ -78,41 +92,35 @@ def sweep(
     """
     limits = limits or Limits()
     recipe = complete_recipe(config)
-    with Journal(config.sweep.logdir) as journal:
-        journal.settle(config, recipe)
-        _write_experiment_if_new(journal, config)
-        plan = plan_of(config, journal.record(), retry=limits.retry_failed)
-        with Stop() as stop:
-            executor = _executor(config, stop, plan)
-            stop.at_once = executor.close
-            try:
-                _run(config, journal, executor, stop, limits, observers(plan, executor.slots), facts, warn)
-            finally:
-                executor.close()
-        record = journal.record()
-    return Result(record, plan_of(config, record))
-
-
-def _run(
-    config: SweepConfig,
-    journal: Journal,
-    executor: Executor,
-    stop: Stop,
-    limits: Limits,
-    observers: Sequence[Writer],
-    facts: Mapping[str, Any] | None,
-    warn: Callable[[str], None],
-) -> None:
     from gridsearch.writers.events import EventsWriter
 
-    strategy = GridStrategy(config.space)
-    runner_facts = {"host": socket.gethostname(), **(facts or {})}
-    with closing(EventsWriter(journal.home, config.objective)) as events:
-        lost = events.lost(journal.record().sessions)
-        with journal.transaction():
-            journal.told(lost, told=False)
-        writers = [events, *observers]
-        Runner(config, journal, strategy, executor, writers, stop, limits=limits, facts=runner_facts, warn=warn).run()
+    home = config.sweep.logdir
+    with told_plainly(home), Journal(home) as journal, Stop() as stop:
+        journal.settle(config, recipe)
+        _write_experiment_if_new(journal, config)
+        before = journal.record()
+        plan = plan_of(config, before, retry=limits.retry_failed)
+        with (
+            closing(_executor(config, stop, plan)) as executor,
+            closing(EventsWriter(home, config.objective)) as events,
+        ):
+            stop.at_once = executor.close
+            with journal.transaction():
+                journal.told(events.lost(before.sessions), told=False)
+            Runner(
+                config,
+                journal,
+                GridStrategy(config.space),
+                executor,
+                [events, *writers],
+                stop,
+                displays=displays(plan, before, executor.slots),
+                limits=limits,
+                facts={"host": socket.gethostname(), **(facts or {})},
+                warn=warn,
+            ).run()
+        record = journal.record()
+    return Result(record, plan_of(config, record))
 
 
 def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:
@@ -138,7 +146,7 @@ def complete_recipe(config: SweepConfig) -> dict[str, Any]:
     sizes = next((h.domain.values for h in config.space.hparams if h.name == "batch_size"), (config.data.batch_size,))
     for train, validation in _folders(config):
         summary = inspect(train, validation, batch_size=max(int(size) for size in sizes))
-        recipe.setdefault("data.fingerprint", summary.fingerprint)
+        recipe.setdefault(FINGERPRINT, summary.fingerprint)
     return recipe
 
 

@@ -24,6 +24,8 @@ __all__ = ["Diverged", "Emit", "Reporter", "Task", "UserCodeError", "load_entry_
 
 Emit = Callable[[Message], None]
 
+MOST_EPOCHS = 2**31
+
 HEARTBEAT_SECONDS = 0.5
 """Signs of life within an epoch come no more often than this."""
 
@@ -75,6 +77,8 @@ class Reporter:
         self.epochs: dict[int, dict[str, float]] = {}
         self._events: Any = None
         self._last_beat = 0.0
+        self.facts: dict[str, str] = {}
+        """What else is to be recorded of the session."""
         self.writes_epochs = task.detail == "epoch" or (task.detail == "full" and bool(task.settings.model.objective))
 
     def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
@@ -84,8 +88,8 @@ class Reporter:
             Diverged: a loss or the objective is NaN or infinite; what was reported is kept.
             TypeError, ValueError: not an epoch, or metrics that are not numbers.
         """
-        if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or epoch < 0:
-            raise ValueError(f"report(epoch={epoch!r}, ...): epochs are ints and count from 0")
+        if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or not 0 <= epoch < MOST_EPOCHS:
+            raise ValueError(f"report(epoch={epoch!r}, ...): epochs are ints, from 0 to {MOST_EPOCHS - 1}")
         plain = numbers(metrics)
         now = time.time()
         self.epochs[int(epoch)] = plain

@@ -7,6 +7,7 @@ Dashboard(home)       a server on a free port, its HParams plugin's HTTP API, en
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -70,6 +71,7 @@ class Dashboard:
             stderr=self._output,
         )
         self.url = ""
+        self._loopback = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by way of a proxy
 
     def __enter__(self) -> Self:
         try:
@@ -112,7 +114,7 @@ class Dashboard:
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=SECONDS_TO_ANSWER) as answer:
+        with self._loopback.open(request, timeout=SECONDS_TO_ANSWER) as answer:
             return json.load(answer)
 
     def experiment(self) -> dict[str, Any]:
@@ -139,5 +141,5 @@ class Dashboard:
             if error.code in (400, 404):
                 return {}
             raise GridsearchError(f"TensorBoard answered {error.code} to {route}: {error.read()[:300]!r}") from None
-        except urllib.error.URLError as error:
-            raise GridsearchError(f"TensorBoard does not answer: {error.reason}\n{self._printed()}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise GridsearchError(f"TensorBoard does not answer: {error}\n{self._printed()}") from None

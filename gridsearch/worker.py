@@ -9,9 +9,9 @@ run_session(task, emit)
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import platform
+import random
 import socket
 import sys
 import time
@@ -19,10 +19,11 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from gridsearch.storage import is_full
 from gridsearch.tasks import Diverged, Emit, Reporter, Task, load_entry_point, numbers
 from gridsearch.trials import Ended, FailureKind, Outcome, Status, summarise
 
-__all__ = ["is_full", "run_session"]
+__all__ = ["run_session"]
 
 
 def run_session(task: Task, emit: Emit) -> None:
@@ -36,34 +37,38 @@ def run_session(task: Task, emit: Emit) -> None:
     except Diverged as error:
         outcome = Outcome.failed(FailureKind.DIVERGED, str(error))
         print(f"diverged: {error}", file=sys.stderr)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a sys.exit() of the user's ends the trial, not the sweep
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
             traceback.print_exc()
         outcome = _blamed(error)
     emit(Ended(task.session.name, _with_facts(outcome, reporter)))
 
 
-def _blamed(error: Exception) -> Outcome:
+def _blamed(error: BaseException) -> Outcome:
     """The outcome of an exception: the training's own fault, unless the disk was full."""
     if is_full(error):
         return Outcome.failed(FailureKind.INTERRUPTED, _one_line(error), charged=False, facts={"disk_full": True})
     return Outcome.failed(FailureKind.EXCEPTION, _one_line(error))
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether an error says that there is no room left; HDF5 says so in words only."""
-    full = (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, OSError) and (error.errno in full or os.strerror(errno.ENOSPC) in str(error))
-
-
 def _trained(task: Task, reporter: Reporter) -> Mapping[str, Any]:
     if task.settings.model.objective:
         train = load_entry_point(task.settings.model.objective, task.settings.folder)
+        _seed(task.session.seed)
         returned: Mapping[str, Any] = train(dict(task.values), reporter.epoch)
         return returned
     from gridsearch.training.fit import train as train_on_pictures
 
     return train_on_pictures(task, reporter)
+
+
+def _seed(seed: int) -> None:
+    """Seed whatever random numbers the user's objective may draw, as far as it has imported their source."""
+    random.seed(seed)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(seed)
+    elif "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
 
 
 def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds: float) -> Outcome:
@@ -77,12 +82,13 @@ def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds:
 
 def _with_facts(outcome: Outcome, reporter: Reporter) -> Outcome:
     facts = {**outcome.facts, "host": socket.gethostname(), "pid": os.getpid(), "python": platform.python_version()}
+    facts |= reporter.facts
     facts["epochs"] = max(reporter.epochs, default=-1) + 1
     packages = ("tensorflow", "keras", "numpy")
     facts |= {name: str(sys.modules[name].__version__) for name in packages if name in sys.modules}
     return Outcome(outcome.status, outcome.kind, outcome.metrics, outcome.message, outcome.charged, facts)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split()) or "no message"
     return f"{type(error).__name__}: {text[:300]}"

@@ -112,6 +112,12 @@ tables_of_cells = st.integers(1, 4).flatmap(
 # What must hold
 
 
+def one_type_each(grids: Iterable[Sequence[HParam]]) -> bool:
+    """Whether no name has values of one type in one grid and of another in another, which cannot be united."""
+    kinds: dict[str, type] = {}
+    return all(kinds.setdefault(h.name, h.domain.dtype) is h.domain.dtype for grid in grids for h in grid)
+
+
 def combinations(hparams: Sequence[HParam], exclude: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Value]]:
     """The reference: the product filtered one by one, which only a small grid can afford."""
     exclude = list(exclude)

@@ -41,3 +41,23 @@ def half(pictures: Any) -> Any:
 
 def nothing(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> None:
     """What a user forgets to return."""
+
+
+class _Unsaveable(keras.layers.Layer):
+    """A layer that does not say how it was made."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * self.scale
+
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+def unsaveable(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """A network that Keras can train but not write."""
+    model = tiny(values, shape, classes)
+    return keras.Sequential([keras.layers.Input(shape), _Unsaveable(2.0), *model.layers])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -80,6 +83,34 @@ def _eats_memory(report: Report) -> dict[str, float]:
         eaten.append(bytearray(os.urandom(2**20)))
 
 
+def _starts_something_and_hangs(report: Report) -> dict[str, float]:
+    subprocess.Popen(["sleep", "300"])
+    report(0, {"accuracy": 0.1})
+    time.sleep(300)
+    return {}
+
+
+def _forks_and_dies(report: Report) -> dict[str, float]:
+    """The fork holds the worker's connection open when the worker is dead."""
+    if os.fork() == 0:
+        time.sleep(300)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def _asks_python_to_exit(report: Report) -> dict[str, float]:
+    sys.exit(3)
+
+
+def _names_what_utf8_cannot(report: Report) -> dict[str, float]:
+    raise FileNotFoundError("b\udcff.jpg")
+
+
+def _is_random(report: Report) -> dict[str, float]:
+    return {"accuracy": random.random()}
+
+
 def _waits_for_a_file(report: Report) -> dict[str, float]:
     report(0, {"accuracy": 0.1})
     while not Path(os.environ["GO_ON"]).exists():
@@ -97,5 +128,10 @@ BEHAVIOURS: dict[str, Callable[[Report], dict[str, float]]] = {
     "leaves": _leaves,
     "hangs": _hangs,
     "eats": _eats_memory,
+    "starts": _starts_something_and_hangs,
+    "forks": _forks_and_dies,
+    "exits": _asks_python_to_exit,
+    "odd bytes": _names_what_utf8_cannot,
+    "random": _is_random,
     "waits": _waits_for_a_file,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -267,3 +268,46 @@ def test_python_starts_a_sweep_without_a_main_guard(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "mine.py"], cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.stdout == "2 combinations: 2 completed, 0 failed, 0 new\n", done.stderr
+
+
+def test_a_reader_that_leaves_does_not_end_the_sweep(folder: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m gridsearch sweep 2>&1 | head -n 1"
+    subprocess.run(command, shell=True, cwd=folder, check=True, capture_output=True, timeout=60)
+    assert Record.read(folder / "logs" / "hparam_tuning").count(Status.COMPLETED) == 3
+
+
+@pytest.mark.parametrize("name", ["Versüch 🐈", 'quo"te', "back\\slash"])
+def test_a_log_directory_of_any_name_is_taken_as_it_is(folder: Path, name: str) -> None:
+    assert gridsearch(folder, "sweep", "--logdir", f"logs/{name}").returncode == 0
+    assert [path.name for path in (folder / "logs").iterdir()] == [name]
+
+
+def test_a_sweep_that_was_cut_off_is_not_said_to_run(folder: Path) -> None:
+    command = [sys.executable, "-m", "gridsearch", "sweep"]
+    env = {**os.environ, "EPOCH_SECONDS": "30"}
+    cut = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)
+    home = folder / "logs" / "hparam_tuning"
+    deadline = time.monotonic() + 60
+    while not list(home.glob("run-0001/train/*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    cut.kill()
+    cut.wait()
+    said = gridsearch(folder, "status", "--watch").stdout
+    assert "cut off  run-0001" in said
+    assert "no runner is at work" in said
+
+
+def test_a_repeat_that_failed_is_named_with_its_own_log(folder: Path) -> None:
+    (folder / "fickle.py").write_text(
+        "import random\n"
+        "def train(values, report):\n"
+        "    if random.random() > 0.8: raise RuntimeError('bad luck')\n"
+        "    return {'accuracy': values['x']}\n"
+    )
+    text = NUMBERS.replace("objectives:numbers", "fickle:train").replace("[0.25, 0.5, 0.75]", "[0.5]")
+    (folder / "sweep.toml").write_text(text + "[training]\nrepeats = 2\n")
+    done = gridsearch(folder, "sweep", "--json")
+    assert done.returncode == 1
+    assert "run-0001 failed (exception): RuntimeError: bad luck" in done.stderr.splitlines()[-3]
+    assert len(json.loads(done.stdout)["trials"]) == 1

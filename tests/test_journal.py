@@ -255,7 +255,7 @@ def test_there_is_nothing_to_read_where_no_sweep_was(home: Path) -> None:
     with pytest.raises(HomeError, match="gridsearch sweep"):
         Record.read(home)
     Journal(home).close()
-    with pytest.raises(HomeError, match="no sweep has been recorded here yet"):
+    with pytest.raises(HomeError, match="no sweep has been recorded here"):
         Record.read(home)
 
 
@@ -272,3 +272,22 @@ def test_trials_are_ranked_by_the_mean_of_their_repeats(home: Path) -> None:
     assert record.trials[0].deviation("accuracy") == pytest.approx(0.5657, abs=1e-4)
     assert record.trials[2].deviation("accuracy") is None
     assert Trial(1, "", {}).name == "run-0001"
+
+
+def test_a_runner_that_was_taken_over_notices_and_leaves_the_lock_alone(home: Path) -> None:
+    with Journal(home) as frozen:
+        settle(frozen)
+        database = sqlite3.connect(home / DATABASE)
+        database.execute("UPDATE runner SET host = 'elsewhere', pid = 7")
+        database.commit()
+        frozen._beaten -= 1000
+        with pytest.raises(HomeError, match="another runner has taken over"):
+            frozen.beat()
+    assert database.execute("SELECT host FROM runner").fetchone() == ("elsewhere",)
+    database.close()
+
+
+def test_closing_twice_does_nothing(home: Path) -> None:
+    journal = Journal(home)
+    journal.close()
+    journal.close()

@@ -145,7 +145,14 @@ def test_a_failed_repeat_is_tried_again_when_asked_for_and_nothing_else_is() -> 
 
 def recorded(config: SweepConfig, *trials: TrialRecord) -> Record:
     return Record(
-        Path("home"), config.space.hparams, config.objective, config.recipe(), config.tables(), Path(), tuple(trials)
+        Path("home"),
+        config.space.hparams,
+        config.objective,
+        config.recipe(),
+        config.tables(),
+        Path(),
+        False,
+        tuple(trials),
     )
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from sweeps import configured
 
 from gridsearch.config import SweepConfig
 from gridsearch.errors import HomeError, Interrupted
-from gridsearch.planning import Plan
 from gridsearch.record import Record, SessionRecord
 from gridsearch.runner import Limits
 from gridsearch.sweeping import preview, sweep
@@ -48,10 +46,7 @@ class Listener:
 
 
 def run(config: SweepConfig, *listeners: Writer, **arguments: Any) -> Record:
-    def observers(plan: Plan, slots: int) -> Sequence[Writer]:
-        return listeners
-
-    return sweep(config, observers=observers, **arguments).record
+    return sweep(config, writers=listeners, **arguments).record
 
 
 def kinds(record: Record) -> dict[str, FailureKind | None]:
@@ -233,3 +228,75 @@ def test_the_combinations_of_a_union_of_grids_are_each_trained_once(home: Path) 
     grids: Any = [{"x": {"discrete": [0.1, 0.2]}}, {"x": {"discrete": [0.2, 0.3]}}]
     record = run(configured(home, grids))
     assert [trial.trial.values["x"] for trial in record.trials] == [0.1, 0.2, 0.3]
+
+
+def test_a_display_that_fails_costs_nothing_but_itself(home: Path) -> None:
+    warnings: list[str] = []
+    deaf = Listener(raises_at="begin run-0001")
+    record = run(configured(home, X), displays=lambda plan, record, slots: [deaf], warn=warnings.append)
+    assert record.count(Status.COMPLETED) == 3
+    assert all(session.told for session in record.sessions)
+    assert len(warnings) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["exits", "odd bytes"])
+def test_whatever_an_objective_raises_is_its_own_outcome_and_can_be_read_again(home: Path, behaviour: str) -> None:
+    config = configured(home, {"behaviour": {"discrete": [behaviour, "fine"]}}, "objectives:behaving")
+    assert [trial.status for trial in run(config).trials] == [Status.FAILED, Status.COMPLETED]
+    assert len(run(config).sessions) == 2
+
+
+def test_an_objective_is_seeded_with_its_sessions_seed(home: Path, tmp_path: Path) -> None:
+    hparams = {"behaviour": {"discrete": ["random"]}, "again": {"discrete": [1, 2]}}
+    records = [
+        run(configured(place, hparams, "objectives:behaving", training={"repeats": 2})) for place in (home, tmp_path)
+    ]
+    scores = [[s.outcome.metrics["accuracy"] for s in record.sessions] for record in records]
+    assert scores[0] == scores[1]
+    assert scores[0][0] == scores[0][2] != scores[0][1], "a seed for each repeat, the same for every combination"
+
+
+def test_a_swept_seed_is_the_seed(home: Path) -> None:
+    hparams = {"behaviour": {"discrete": ["random"]}, "seed": {"discrete": [1, 2, 3]}}
+    record = run(configured(home, hparams, "objectives:behaving"))
+    assert [session.session.seed for session in record.sessions] == [1, 2, 3]
+    assert len({session.outcome.metrics["accuracy"] for session in record.sessions}) == 3
+
+
+def test_an_objective_may_be_silent_unless_it_was_said_how_long(home: Path) -> None:
+    assert configured(home, X).stall_after is None
+    assert configured(home, X, training={"stall_after": 5}).stall_after == 5
+
+
+def test_failures_are_counted_in_trials_not_in_repeats(home: Path) -> None:
+    hparams = {"behaviour": {"discrete": ["raises", "diverges", "infinite", "fine"]}}
+    config = configured(home, hparams, "objectives:behaving", training={"repeats": 3})
+    record = run(config, limits=Limits(max_failures=2))
+    assert [trial.status for trial in record.trials] == [Status.FAILED] * 2
+
+
+def test_a_combination_that_two_grids_read_differently_is_trained_once(home: Path) -> None:
+    run(configured(home, {"x": {"discrete": [0.5]}}))
+    grids: Any = [
+        {"x": {"discrete": [0.5]}, "width": {"discrete": [1, 2], "default": 1}},
+        {"x": {"discrete": [0.5, 0.75]}},
+    ]
+    both = configured(home, grids)
+    assert run(both).count(Status.COMPLETED) == 4
+    assert preview(both).plan.left == 0
+
+
+def test_a_default_declared_later_joins_what_was_trained_before_and_after(home: Path) -> None:
+    run(configured(home, {"x": {"discrete": [0.5]}}))
+    wide = {"x": {"discrete": [0.5]}, "width": {"discrete": [1, 2]}}
+    run(configured(home, wide))
+    joined = configured(home, {**wide, "width": {"discrete": [1, 2], "default": 1}})
+    plan = preview(joined).plan
+    assert (plan.combinations, plan.completed, plan.new) == (2, 2, 0)
+    assert len(run(joined).sessions) == 3
+
+
+def test_a_plan_for_another_recipe_is_refused_as_the_sweep_would_be(home: Path) -> None:
+    run(configured(home, X))
+    with pytest.raises(HomeError, match=r"training\.seed: recorded 0, now 1"):
+        preview(configured(home, X, training={"seed": 1}))

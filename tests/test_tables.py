@@ -112,7 +112,7 @@ def trial(number: int, values: Combination, *outcomes: Outcome) -> TrialRecord:
 
 
 def record(*trials: TrialRecord, objective: Objective | None = None) -> Record:
-    return Record(Path("home"), (), objective or Objective(), {}, {}, Path(), trials)
+    return Record(Path("home"), (), objective or Objective(), {}, {}, Path(), False, trials)
 
 
 def result(accuracy: float, status: Status = Status.COMPLETED, **metrics: float) -> Outcome:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from gridsearch.stopping import STOP_SIGNALS
 from gridsearch.tasks import Task
 from gridsearch.trials import Message
 from gridsearch.worker import run_session
@@ -23,18 +24,22 @@ __all__ = ["main"]
 
 def main(descriptor: int) -> None:
     """Train the tasks that arrive, one at a time, until the runner closes its end or is gone."""
-    # Ctrl-C in a terminal reaches the whole process group; what it means for a trial is the runner's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C, or a SIGTERM to everything, reaches workers too; what it means for a trial is the runner's decision. They
+    # were started with both blocked, so that none can come before this.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     connection = Connection(descriptor)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
-    me = psutil.Process()
+    me, sending = psutil.Process(), threading.Lock()
 
     def emit(message: Message) -> None:
         try:
-            connection.send((message, me.memory_info().rss))
+            with sending:  # users may report from threads of their own
+                connection.send((message, me.memory_info().rss))
         except OSError:
-            os._exit(1)  # the runner is gone
+            os.killpg(0, signal.SIGKILL)  # the runner is gone
 
     while True:
         task = tasks.get()
@@ -43,12 +48,11 @@ def main(descriptor: int) -> None:
 
 
 def _receive(connection: Connection, tasks: queue.SimpleQueue[Task]) -> None:
-    """Take tasks as they come; the end of the connection is the end of this process, whatever it is doing."""
-    try:
+    """Take tasks as they come; the end of the connection is the end of this process and of all that it has started."""
+    with suppress(EOFError, OSError):
         while True:
             tasks.put(connection.recv())
-    except (EOFError, OSError):
-        os._exit(0)
+    os.killpg(0, signal.SIGKILL)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from typing import IO
 
 import psutil
 
+from gridsearch.stopping import STOP_SIGNALS
 from gridsearch.tasks import Task
 from gridsearch.trials import Ended, FailureKind, Message, Outcome
 
@@ -94,18 +95,26 @@ class ProcessExecutor:
     def _start(self) -> _Worker:
         ours, theirs = socket.socketpair()
         output = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with its worker
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gridsearch.executors.child", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[theirs.fileno()],
-            env=_environment(self._threads),
-        )
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # inherited, see the child
+        try:
+            process = self._popen(theirs.fileno(), output)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         theirs.close()
         worker = _Worker(process, Connection(ours.detach()), output)
         self._workers.append(worker)
         return worker
+
+    def _popen(self, descriptor: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gridsearch.executors.child", str(descriptor)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[descriptor],
+            env=_environment(self._threads),
+            process_group=0,  # its own, so that what a trial starts can be ended with it
+        )
 
     def collect(self, seconds: float) -> list[Message]:
         """What the workers say; a dead worker's task ends as ``killed``."""
@@ -113,6 +122,11 @@ class ProcessExecutor:
         by_connection = {worker.connection: worker for worker in self._workers}
         for ready in wait(list(by_connection), 0.0 if messages else seconds):
             messages += self._receive(by_connection[ready])  # type: ignore[index]  # wait returns what it was given
+        for worker in list(self._workers):
+            # A process that the trial forked may hold the connection of a worker that is dead.
+            if worker.process.poll() is not None:
+                messages += self._receive(worker)
+                messages += self._dead(worker) if worker in self._workers else []
         return messages
 
     def _receive(self, worker: _Worker) -> list[Message]:
@@ -125,20 +139,20 @@ class ProcessExecutor:
                     worker.task = None
                     worker.sizes.append(size)
         except (EOFError, OSError):
-            task, why = worker.task, self._bury(worker)
-            if task is not None:
-                messages.append(Ended(task.session.name, Outcome.failed(FailureKind.KILLED, why)))
+            messages += self._dead(worker)
         return messages
+
+    def _dead(self, worker: _Worker) -> list[Message]:
+        task, why = worker.task, self._bury(worker)
+        return [] if task is None else [Ended(task.session.name, Outcome.failed(FailureKind.KILLED, why))]
 
     def _bury(self, worker: _Worker) -> str:
         """Forget a worker that has closed its connection, and say what it died of."""
         self._workers.remove(worker)
         worker.connection.close()
-        try:
-            status = worker.process.wait(SECONDS_TO_LEAVE)
-        except subprocess.TimeoutExpired:
-            worker.process.kill()
-            status = worker.process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.process.wait(SECONDS_TO_LEAVE)
+        status = _kill(worker.process)
         worker.output.seek(0)
         said = worker.output.read().decode(errors="replace").strip().splitlines()
         worker.output.close()
@@ -158,27 +172,24 @@ class ProcessExecutor:
         self._end(worker)
 
     def _end(self, worker: _Worker) -> None:
-        busy = worker.task is not None
-        worker.connection.close()  # an idle worker leaves at the end of its connection
-        if busy:
-            worker.process.kill()
-        try:
-            worker.process.wait(SECONDS_TO_LEAVE)
-        except subprocess.TimeoutExpired:
-            worker.process.kill()
-            worker.process.wait()
+        worker.connection.close()
+        _kill(worker.process)
         worker.output.close()
 
     def close(self) -> None:
-        """End every worker, busy ones by force."""
-        for worker in self._workers:
-            if worker.task is not None:
-                worker.process.kill()
-            with contextlib.suppress(OSError):
-                worker.connection.close()
+        """End every worker, and what their trials have started."""
         for worker in self._workers:
             self._end(worker)
         self._workers.clear()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> int | None:
+    """End a worker with all of its process group; its exit status, or None if even that did not end it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(SECONDS_TO_LEAVE)
+    return process.returncode
 
 
 def _environment(threads: int) -> dict[str, str]:
@@ -188,9 +199,11 @@ def _environment(threads: int) -> dict[str, str]:
     return {**quiet, **os.environ, **dict.fromkeys(arithmetic, count)}
 
 
-def _cause_of_death(status: int, out_of_memory: bool) -> str:
+def _cause_of_death(status: int | None, out_of_memory: bool) -> str:
     if status == -signal.SIGKILL and out_of_memory:
         return "the kernel killed the worker: out of memory"
+    if status is None:
+        return "the worker hung up and could not be ended"
     if status < 0:
         try:
             name = signal.Signals(-status).name

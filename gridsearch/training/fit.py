@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import keras
 
 from gridsearch.config import Augmentation, Data, Training
+from gridsearch.storage import is_full
 from gridsearch.tasks import Reporter, Task, load_entry_point
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
@@ -45,7 +47,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         model = built(build, task.values, settings.data.shape, pipelines.classes, taken)
         metrics = _fitted(model, pipelines, task, reporter)
         if reporter.worth_keeping(metrics):
-            _save(model, task.model_file)
+            _keep(model, task.model_file, reporter)
         return metrics
     finally:
         keras.backend.clear_session()
@@ -111,9 +113,23 @@ def _extra_callbacks(task: Task) -> list[keras.callbacks.Callback]:
     return [keras.callbacks.TensorBoard(str(task.directory), histogram_freq=1, write_graph=True)]
 
 
+def _keep(model: keras.Model, file: Path, reporter: Reporter) -> None:
+    """Save the model if that can be done: a layer that Keras cannot write is no reason to lose what was trained."""
+    try:
+        _save(model, file)
+    except Exception as error:
+        if is_full(error):
+            raise
+        traceback.print_exc()
+        reporter.facts["model"] = f"not saved: {type(error).__name__}: {error}"
+
+
 def _save(model: keras.Model, file: Path) -> None:
     """Write the model whole or not at all: weights and architecture, without the optimizer's two copies of them."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.stem}.part.keras")
-    model.save(part, include_optimizer=False)
-    os.replace(part, file)
+    try:
+        model.save(part, include_optimizer=False)
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)

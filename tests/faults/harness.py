@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -33,7 +34,7 @@ class Sweep:
         return self.folder / "logs" / "hparam_tuning"
 
     def start(self) -> subprocess.Popen[bytes]:
-        """The sweep's command, in a process group of its own."""
+        """The sweep's command, in a session of its own."""
         with (self.folder / "said.txt").open("ab") as said:
             return subprocess.Popen(
                 [sys.executable, "-m", "gridsearch", "sweep"],
@@ -45,14 +46,14 @@ class Sweep:
             )
 
     def kill_after(self, seconds: float) -> bool:
-        """Start it and kill its whole process group at once after this time; False if it had ended by then."""
+        """Start it and kill all its processes at once after this time; False if it had ended by then."""
         process = self.start()
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill_all(process.pid)
         process.wait()
-        assert none_left(process.pid), "something of the killed group still runs"
+        assert none_left(process.pid), "something of the killed sweep still runs"
         return process.returncode == -signal.SIGKILL
 
     def finish(self) -> int:
@@ -66,21 +67,28 @@ class Sweep:
         return (self.folder / "said.txt").read_text()
 
 
-def none_left(group: int) -> bool:
-    """Whether no process of this group is left, or none soon."""
+def kill_all(session: int) -> None:
+    """SIGKILL to every process of a session: the runner's group and those of its workers."""
+    for pid in members(session):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def none_left(session: int) -> bool:
+    """Whether no process of this session is left, or none soon."""
     deadline = time.monotonic() + SECONDS_TO_DIE
-    while members(group):
+    while members(session):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
 
 
-def members(group: int) -> list[int]:
+def members(session: int) -> list[int]:
     found = []
     for process in psutil.process_iter():
         try:
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
         except (psutil.Error, ProcessLookupError):
             continue

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import time
 from pathlib import Path
 
 import pytest
-from faults.harness import Sweep, assert_whole
+from faults.harness import Sweep, assert_whole, kill_all
 from faults.test_killed import TRAINING, sweep_in
 
 from gridsearch.record import Record, read_epochs
@@ -40,7 +38,7 @@ def test_a_killed_trial_goes_on_from_its_last_epoch_and_ends_as_if_nothing_had_b
     while not list(killed.home.glob("checkpoints/run-0001/epoch-0000[3-9]")):
         assert time.monotonic() < deadline, killed.said()
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
+    kill_all(process.pid)
     process.wait()
     assert killed.finish() == 0, killed.said()
 

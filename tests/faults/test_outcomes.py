@@ -8,16 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from faults.harness import none_left
+from faults.harness import Sweep, members, none_left
 from faults.test_killed import sweep_in
 
 from gridsearch.check import check
-from gridsearch.record import Record
-from gridsearch.trials import FailureKind
+from gridsearch.errors import HomeError
+from gridsearch.record import Record, read_epochs
+from gridsearch.trials import FailureKind, Status
 
 pytestmark = pytest.mark.slow
 
@@ -118,3 +119,47 @@ def test_a_trained_trial_comes_to_the_same_when_it_is_run_again(tmp_path: Path, 
     facts = Record.read(trained.home).sessions[0].outcome.facts
     wanted = {"host", "command", "git_commit", "git_dirty", "gridsearch", "python", "tensorflow", "keras", "numpy"}
     assert wanted <= set(facts)
+
+
+def test_a_sigterm_to_everything_interrupts_and_charges_no_trial(tmp_path: Path) -> None:
+    """As a scheduler or a service manager sends it: to the runner and to every worker."""
+    text = HOSTILE.replace('"fine", "raises", "diverges", "killed", "leaves", "hangs", "eats"', '"waits"')
+    sweep = sweep_in(tmp_path / "sweep", text.replace("4.0", "600.0"), GO_ON=str(tmp_path / "go"))
+    for _ in range(3):
+        process = sweep.start()
+        wait_for(lambda: len(running_epochs(sweep.home)) == 2, sweep)
+        for pid in members(process.pid):
+            os.kill(pid, signal.SIGTERM)
+        assert process.wait(10) == 130
+        assert none_left(process.pid)
+    (tmp_path / "go").touch()
+    assert sweep.finish() == 0
+    kinds = [session.outcome.kind for session in Record.read(sweep.home).sessions]
+    assert kinds.count(None) == 2
+    assert set(kinds) == {None, FailureKind.INTERRUPTED}
+
+
+def test_what_a_trial_has_started_ends_with_it(tmp_path: Path) -> None:
+    text = HOSTILE.replace('"fine", "raises", "diverges", "killed", "leaves", "hangs", "eats"', '"starts", "forks"')
+    sweep = sweep_in(tmp_path / "sweep", text.replace("[1, 2]", "[1]"))
+    began = time.monotonic()
+    assert sweep.finish() == 1, "and nothing of its session is left"
+    assert time.monotonic() - began < 30, "a fork that outlives its worker does not hide that it died"
+    kinds = [trial.sessions[0].outcome.kind for trial in Record.read(sweep.home).trials]
+    assert kinds == [FailureKind.STALLED, FailureKind.KILLED]
+
+
+def running_epochs(home: Path) -> list[str]:
+    """Sessions that run and have reported an epoch."""
+    try:
+        running = [s.name for s in Record.read(home).sessions if s.status is Status.RUNNING]
+        return [name for name in running if name in read_epochs(home)]
+    except HomeError:
+        return []
+
+
+def wait_for(condition: Callable[[], bool], sweep: Sweep) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, sweep.said()
+        time.sleep(0.05)

@@ -134,3 +134,15 @@ def test_the_default_network_takes_its_four_hparams(pictures: Path, home: Path) 
 def test_bfloat16_trains_too(pictures: Path, home: Path) -> None:
     record = trained(pictures, home, {"width": {"discrete": [3]}}, training={"precision": "mixed_bfloat16"})
     assert record.count(Status.COMPLETED) == 1
+
+
+def test_a_model_that_cannot_be_saved_has_still_been_trained(pictures: Path, home: Path) -> None:
+    (session,) = trained(pictures, home, {"width": {"discrete": [3]}}, build="unsaveable").sessions
+    assert session.status is Status.COMPLETED
+    assert "not saved" in session.outcome.facts["model"]
+    assert list((home / "models").iterdir()) == []
+
+
+def test_a_swept_seed_makes_a_difference(pictures: Path, home: Path) -> None:
+    record = trained(pictures, home, {"seed": {"discrete": [1, 2]}, "width": {"discrete": [3]}})
+    assert len({session.outcome.metrics["loss"] for session in record.sessions}) == 2

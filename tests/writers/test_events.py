@@ -178,3 +178,9 @@ def test_the_experiment_record_comes_back_if_it_was_deleted_and_changes_only_wit
     (third,) = home.glob("*.tfevents.*")
     assert third != second
     assert list(experiment(home)["x"].domain_discrete) == [0.5, 0.75]
+
+
+def test_the_experiment_of_several_grids_declares_what_any_of_them_takes(home: Path) -> None:
+    grids: Any = [{"x": {"discrete": [0.25]}}, {"x": {"discrete": [0.5, 0.75]}}]
+    sweep(configured(home, grids))
+    assert list(experiment(home)["x"].domain_discrete) == [0.25, 0.5, 0.75]

@@ -1,0 +1,47 @@
+"""The record as a table: what was recorded, whatever it is called."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from sweeps import configured
+
+from gridsearch.export import as_csv, as_json, history, sessions
+from gridsearch.record import Record
+from gridsearch.sweeping import sweep
+
+
+def swept(home: Path) -> Record:
+    hparams = {"behaviour": {"discrete": ["fine", "diverges"]}, "trial": {"discrete": ['a,b\n"c"']}}
+    hparams |= {"accuracy": {"discrete": [7]}}
+    return sweep(configured(home, hparams, "objectives:behaving")).record
+
+
+def test_a_row_for_each_session_with_its_values_and_metrics(home: Path) -> None:
+    fine, diverged = csv.DictReader(io.StringIO(as_csv(sessions(swept(home)))))
+    assert (fine["trial"], fine["status"], fine["behaviour"], fine["best_accuracy"]) == (
+        "run-0001",
+        "completed",
+        "fine",
+        "0.75",
+    )
+    assert (fine["hparam.trial"], fine["accuracy"], fine["metric.accuracy"]) == ('a,b\n"c"', "7", "0.5")
+    assert (diverged["kind"], diverged["metric.accuracy"]) == ("diverged", "")
+
+
+def test_a_row_for_each_epoch(home: Path) -> None:
+    rows = json.loads(as_json(history(swept(home))))
+    assert [(row["session"], row["epoch"], row["metric.accuracy"]) for row in rows] == [
+        ("run-0001", 1, 0.25),
+        ("run-0001", 2, 0.75),
+        ("run-0002", 1, 0.1),
+    ]
+    assert rows[2]["loss"] is None, "it was NaN"
+
+
+def test_a_table_of_nothing_has_no_rows() -> None:
+    assert as_csv([]).strip() == ""
+    assert json.loads(as_json([])) == []
