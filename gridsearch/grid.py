@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import sys
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -58,12 +59,13 @@ class Space(Sequence[Combination]):
             raise IndexError(f"combination {index} of {len(self)}")
         return self._at(at)
 
+    @abstractmethod
     def _at(self, index: int) -> Combination:
-        raise NotImplementedError
+        """The combination at an index from 0, known to be within."""
 
+    @abstractmethod
     def completed(self, values: Combination) -> Combination:
         """A combination recorded earlier as it reads today: an HParam declared since then had its default."""
-        raise NotImplementedError
 
     def __or__(self, other: Space) -> GridUnion:
         return GridUnion([self, other])

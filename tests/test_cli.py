@@ -197,6 +197,18 @@ def test_a_log_directory_that_cannot_be_written_is_refused(folder: Path) -> None
     assert (folder / "file").read_text() == "in the way"
 
 
+def test_widening_nine_combinations_to_twelve_trains_exactly_three(folder: Path) -> None:
+    trainings = folder / "trainings"
+    grid = "x = { discrete = [0.25, 0.5, 0.75] }\nwidth = { discrete = [1, 2, 3] }"
+    (folder / "sweep.toml").write_text(NUMBERS.replace("x = { discrete = [0.25, 0.5, 0.75] }", grid))
+    gridsearch(folder, "sweep", TRAININGS=str(trainings))
+    assert len(trainings.read_text().split()) == 9
+    wider = "hparams.x={ discrete = [0.25, 0.5, 0.75, 1.0] }"
+    assert "12 combinations: 9 completed, 0 failed, 3 new" in gridsearch(folder, "plan", "--set", wider).stdout
+    assert gridsearch(folder, "sweep", "--set", wider, TRAININGS=str(trainings)).returncode == 0
+    assert trainings.read_text().split()[9:] == ["1.0"] * 3
+
+
 def test_another_recipe_is_refused_with_the_key_named(folder: Path) -> None:
     gridsearch(folder, "sweep")
     done = gridsearch(folder, "sweep", "--set", "training.epochs=9")

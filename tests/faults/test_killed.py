@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from faults.harness import Sweep, assert_trained_once_each, assert_whole, none_left
 from sweeps import TESTS
 
+from gridsearch.record import Record
 from gridsearch.trials import FailureKind
 
 pytestmark = pytest.mark.slow
@@ -82,6 +84,26 @@ def test_real_trainings_survive_being_killed(pictures: Path) -> None:
     record = assert_whole(sweep.home, 2 * len(widths))
     kinds = {session.outcome.kind for session in record.sessions}
     assert kinds <= {None, FailureKind.INTERRUPTED}
+
+
+def test_ctrl_c_in_the_middle_of_training_ends_in_order_and_the_rest_is_trained_later(pictures: Path) -> None:
+    sweep = sweep_in(pictures.parent, TRAINING.replace("epochs = 3", "epochs = 200"))
+    process = sweep.start()
+    deadline = time.monotonic() + 60
+    while not list(sweep.home.glob("run-0002/train/*")):
+        assert time.monotonic() < deadline, sweep.said()
+        time.sleep(0.05)
+    began = time.monotonic()
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(10) == 130
+    assert time.monotonic() - began < 10
+    assert none_left(process.pid)
+    assert "the same command goes on from here" in sweep.said()
+    interrupted = [s for s in Record.read(sweep.home).sessions if s.outcome.kind is FailureKind.INTERRUPTED]
+    assert len(interrupted) == 2
+    assert not any(session.outcome.charged for session in interrupted)
+    assert sweep.finish() == 0
+    assert_whole(sweep.home, 8)
 
 
 def test_workers_leave_when_only_the_runner_is_killed(tmp_path: Path) -> None:
