@@ -61,7 +61,7 @@ def _swept(folder: Path) -> list[tuple[int, int]]:
     for line in process.stderr:
         if line.startswith(b"run-"):
             done += 1
-            if done % 100 == 0:
+            if done % max(1, TRIALS // 100) == 0:
                 try:
                     sizes.append((done, runner.memory_info().rss))
                 except psutil.NoSuchProcess:
