@@ -14,10 +14,11 @@ from sweeps import configured
 
 from gridsearch.config import SweepConfig
 from gridsearch.errors import HomeError, Interrupted
+from gridsearch.journal import Journal
 from gridsearch.record import Record, SessionRecord
 from gridsearch.runner import Limits
 from gridsearch.sweeping import preview, sweep
-from gridsearch.trials import Epoch, FailureKind, Status
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status
 from gridsearch.writers import Writer
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
@@ -300,3 +301,19 @@ def test_a_plan_for_another_recipe_is_refused_as_the_sweep_would_be(home: Path) 
     run(configured(home, X))
     with pytest.raises(HomeError, match=r"training\.seed: recorded 0, now 1"):
         preview(configured(home, X, training={"seed": 1}))
+
+
+def test_of_equal_trials_the_one_whose_model_was_kept_keeps_it_in_the_next_run(home: Path) -> None:
+    config = configured(home, {"x": {"discrete": [0.25, 0.5]}})
+    with Journal(home) as journal:
+        journal.settle(config, config.recipe())
+        with journal.transaction():
+            sessions = [Session(journal.plan({"x": x}), 0, 1, 0) for x in (0.25, 0.5)]
+            for session in sessions:
+                journal.begin(session, 0.0, {"boot": journal.boot})
+            for ended, session in enumerate(reversed(sessions)):  # the second trial ended first
+                journal.end(session.name, Outcome(Status.COMPLETED, metrics={"accuracy": 0.9}), float(ended))
+    (home / "models").mkdir()
+    (home / "models" / "run-0002.keras").touch()
+    run(config)
+    assert [file.name for file in (home / "models").iterdir()] == ["run-0002.keras"]
