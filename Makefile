@@ -31,7 +31,7 @@ tensorboard: $(VENV)/core  ## look at the sweep, at http://localhost:6006/#hpara
 test: $(VENV)/dev lint  ## format, lint, types and the whole test suite
 	$(BIN)/pytest $(ARGS)
 
-faults: $(VENV)/dev  ## kill sweeps at 110 random instants and look whether anything is lost; half an hour
+faults: $(VENV)/dev  ## kill sweeps at 110 random instants and look whether anything is lost; some ten minutes
 	FAULTS=long $(BIN)/pytest tests/faults $(ARGS)
 
 lint: $(VENV)/dev
