@@ -80,7 +80,7 @@ def sweep(
     Without SWEEP.toml, sweep.toml of the working directory is taken. Finished trials are never trained again; a sweep
     that was interrupted or extended goes on from where it stands.
     """
-    from gridsearch import commands
+    from gridsearch.commands import sweeps as commands
     from gridsearch.runner import Limits
 
     extra = (f"sweep.workers={workers}",) if workers else ()
@@ -101,7 +101,7 @@ def plan(
     as_json: bool,
 ) -> None:
     """Say what `sweep` would do: how many combinations, how many are done, and which."""
-    from gridsearch import commands
+    from gridsearch.commands import sweeps as commands
 
     commands.plan(_config(sweep_file, overrides, logdir), rows, retry_failed, as_json)
 
@@ -112,7 +112,7 @@ def plan(
 @as_json
 def status(logdir: Path, watch: bool, as_json: bool) -> None:
     """Say where a sweep stands, also while it runs."""
-    from gridsearch import commands
+    from gridsearch.commands import sweeps as commands
 
     commands.status(logdir, watch, as_json)
 
@@ -123,7 +123,7 @@ def status(logdir: Path, watch: bool, as_json: bool) -> None:
 @as_json
 def best(logdir: Path, top: int, as_json: bool) -> None:
     """List the best trials."""
-    from gridsearch import commands
+    from gridsearch.commands import sweeps as commands
 
     commands.best(logdir, top, as_json)
 
@@ -134,7 +134,7 @@ def best(logdir: Path, top: int, as_json: bool) -> None:
 @click.option("--history", is_flag=True, help="A row for each epoch instead of each session.")
 def export(logdir: Path, kind: str, history: bool) -> None:
     """Print the record as a table: values, status and metrics of each session."""
-    from gridsearch import commands
+    from gridsearch.commands import sweeps as commands
 
     commands.export(logdir, kind, history)
 
@@ -146,7 +146,7 @@ def export(logdir: Path, kind: str, history: bool) -> None:
 @as_json
 def check(logdir: Path, patience: float, as_json: bool) -> None:
     """Start a real TensorBoard and compare every row of its HParams dashboard with the record."""
-    from gridsearch import commands
+    from gridsearch.commands import sweeps as commands
 
     sys.exit(commands.check(logdir, patience, as_json))
 
@@ -157,7 +157,7 @@ def check(logdir: Path, patience: float, as_json: bool) -> None:
 @as_json
 def rerun(trial: str, logdir: Path, as_json: bool) -> None:
     """Train TRIAL, such as run-0007, again with its seed and say whether its metrics agree; nothing is recorded."""
-    from gridsearch import commands
+    from gridsearch.commands import sweeps as commands
 
     sys.exit(commands.rerun(logdir, trial, as_json))
 
@@ -167,7 +167,7 @@ def rerun(trial: str, logdir: Path, as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")
 def tensorboard(logdir: Path, arguments: tuple[str, ...]) -> None:
     """Start TensorBoard with room for every trial's files; options it knows are passed on, as in --port 6007."""
-    from gridsearch import commands
+    from gridsearch.commands import sweeps as commands
 
     if str(logdir).startswith("-"):  # an option for TensorBoard came first
         logdir, arguments = DEFAULT_HOME, (str(logdir), *arguments)
@@ -191,7 +191,7 @@ seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_def
 @as_json
 def sample(out: Path, train: int, validation: int, seed: int, as_json: bool) -> None:
     """Draw the built-in sample: cats and dogs, the same for the same seed."""
-    from gridsearch import commands
+    from gridsearch.commands import data as commands
 
     commands.draw_sample(out, train, validation, seed, as_json)
 
@@ -223,7 +223,7 @@ def prepare(
       PetImages            PetImages/Cat/0.jpg
       anything             a folder for each class, or train/ and validation/ of such folders
     """
-    from gridsearch import commands
+    from gridsearch.commands import data as commands
 
     if source is None and url is None:
         raise click.UsageError("name a SOURCE, or a --url to download it from")
@@ -237,7 +237,7 @@ def check_data(
     sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | None, retry_failed: bool, as_json: bool
 ) -> None:
     """Decode every picture that the sweep file names, and say which cannot be trained on."""
-    from gridsearch import commands
+    from gridsearch.commands import data as commands
 
     commands.check_data(_config(sweep_file, overrides, logdir), as_json)
 

@@ -14,13 +14,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -30,6 +27,17 @@ from pydantic import (
 from gridsearch.errors import SweepFileError
 from gridsearch.grid import Space, space_of
 from gridsearch.hparams import Combination, HParam, Value
+from gridsearch.settings import (
+    CATS_VS_DOGS,
+    HOUSEKEEPING,
+    Augmentation,
+    Data,
+    Model,
+    Section,
+    Settings,
+    Sweep,
+    Training,
+)
 from gridsearch.sweepfile import (
     At,
     apply_override,
@@ -41,183 +49,13 @@ from gridsearch.sweepfile import (
     read_tables,
     without_none,
 )
-from gridsearch.trials import FailureKind, Objective
+from gridsearch.trials import Objective
 
-__all__ = ["Augmentation", "Data", "Model", "Settings", "Sweep", "SweepConfig", "Training"]
+__all__ = ["SweepConfig"]
 
 DEFAULT_FILE = "sweep.toml"
-CATS_VS_DOGS = "gridsearch.training.models:cats_vs_dogs"
 
-Positive = Annotated[int, Field(gt=0, strict=True)]
-NotNegative = Annotated[int, Field(ge=0, strict=True)]
-Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
-
-
-def _number(value: object) -> object:
-    """A number, or a fraction as text: ``"1/255"``, which TOML cannot write."""
-    if isinstance(value, str) and value.count("/") == 1:
-        above, below = value.split("/")
-        try:
-            return float(above) / float(below)
-        except (ValueError, ZeroDivisionError):
-            pass
-    if isinstance(value, bool | str):
-        raise ValueError(f"{value!r} is not a number, nor a fraction as in '1/255'")
-    return value
-
-
-Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-FromZero = Annotated[Real, Field(ge=0)]
-Range = Real | Annotated[tuple[Real, ...], Field(min_length=1)]
-
-
-def _entry_point(value: object) -> object:
-    if isinstance(value, str) and not all(part.isidentifier() for part in value.replace(":", ".", 1).split(".")):
-        raise ValueError("write it as module:function")
-    if isinstance(value, str) and value.count(":") != 1:
-        raise ValueError("write it as module:function")
-    return value
-
-
-EntryPoint = Annotated[str, BeforeValidator(_entry_point)]
-
-
-class _Section(BaseModel):
-    """A table of the sweep file: frozen, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=True)
-
-
-class Data(_Section):
-    """The pictures: a folder per class below ``train`` and ``validation``."""
-
-    train: Path = Path("data/train")
-    validation: Path = Path("data/validation")
-    image_size: Positive | tuple[Positive, Positive] = 150
-    """Pixels: the side of a square, or height and width."""
-    batch_size: Positive = 32
-    color_mode: Literal["rgb", "grayscale"] = "rgb"
-    class_mode: Literal["categorical"] = "categorical"
-    interpolation: Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"] = "nearest"
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of one picture."""
-        height, width = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
-        return height, width, 3 if self.color_mode == "rgb" else 1
-
-
-class Augmentation(_Section):
-    """``ImageDataGenerator``'s own arguments, with its names, meanings and defaults."""
-
-    rescale: Real | None = None
-    rotation_range: FromZero = 0.0
-    width_shift_range: Range = 0.0
-    height_shift_range: Range = 0.0
-    brightness_range: tuple[FromZero, FromZero] | None = None
-    shear_range: FromZero = 0.0
-    zoom_range: FromZero | tuple[FromZero, FromZero] = 0.0
-    channel_shift_range: FromZero = 0.0
-    fill_mode: Literal["constant", "nearest", "reflect", "wrap"] = "nearest"
-    cval: Real = 0.0
-    horizontal_flip: Flag = False
-    vertical_flip: Flag = False
-    featurewise_center: Flag = False
-    featurewise_std_normalization: Flag = False
-    samplewise_center: Flag = False
-    samplewise_std_normalization: Flag = False
-    zca_whitening: Flag = False
-    zca_epsilon: Annotated[Real, Field(gt=0)] = 1e-6
-    preprocessing_function: EntryPoint | None = None
-
-
-class Model(_Section):
-    """What is trained: a Keras model that ``build`` returns, or anything at all that ``objective`` does."""
-
-    build: EntryPoint = CATS_VS_DOGS
-    """``build(values, shape, classes)`` returns a Keras model, compiled or not."""
-    objective: EntryPoint | None = None
-    """``train(values, report)`` returns its metrics; pictures and Keras stay out of it."""
-
-
-class Training(_Section):
-    """How each combination is trained."""
-
-    epochs: Positive = 5
-    steps_per_epoch: Positive | None = None
-    """Batches an epoch; None is one pass over the training pictures."""
-    validation_steps: Positive | None = None
-    """Batches of validation; None is one pass over the validation pictures."""
-    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
-    seed: Seed = 0
-    repeats: Positive = 1
-    """Sessions of each combination, each with a seed of its own."""
-    timeout: Annotated[Real, Field(gt=0)] | None = None
-    """Seconds a session may take."""
-    stall_after: Annotated[Real, Field(gt=0)] | None = 600.0
-    """Seconds without a sign of life (an epoch, a batch, a report) after which a session is given up."""
-    retries: dict[FailureKind, NotNegative] = {}
-    """Further attempts after a failure, by kind; what is not named keeps its default."""
-    checkpoint: Literal["none", "epoch"] = "none"
-    """Whether an interrupted trial goes on from its last finished epoch; costs disk for model and optimizer."""
-    keep_models: NotNegative = 1
-    """How many of the best models stay on disk."""
-
-    def retries_after(self, kind: FailureKind) -> int:
-        """How many further attempts a session that failed in this way gets."""
-        return self.retries.get(kind, DEFAULT_RETRIES.get(kind, 0))
-
-
-DEFAULT_RETRIES = {
-    FailureKind.KILLED: 1,
-    FailureKind.STALLED: 1,
-    FailureKind.LOST: 1,
-    FailureKind.INTERRUPTED: 10,  # only those charged: the runner died with the trial, which may be the trial's doing
-}
-
-HOUSEKEEPING = frozenset({"repeats", "timeout", "stall_after", "retries", "checkpoint", "keep_models"})
-"""Settings of [training] that do not decide a result, hence neither recipe nor HParam."""
-
-
-def _not_ours(metric: str) -> str:
-    name = metric.removeprefix("val_")
-    if name in ("seconds", "best_epoch") or name.startswith("best_"):
-        raise ValueError("every trial is recorded with a number of this name already; give yours another")
-    return metric
-
-
-class Sweep(_Section):
-    """Which combinations, where, and who is told."""
-
-    strategy: Literal["grid"] = "grid"
-    executor: Literal["processes", "inline"] = "processes"
-    workers: Positive | None = None
-    """Trials at a time; None is one per processor, as far as memory allows."""
-    threads: Positive = 1
-    """Threads of arithmetic per worker: many workers of one thread beat one worker of many."""
-    logdir: Path = Path("logs/hparam_tuning")
-    metric: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_not_ours)] = "accuracy"
-    goal: Literal["max", "min"] | None = None
-    """Whether more or less is better; None is "min" for a loss or an error, "max" for anything else."""
-    detail: Literal["summary", "epoch", "full"] = "epoch"
-    """What TensorBoard gets of each session: final metrics; also every epoch; also Keras's graph and histograms."""
-    exclude: tuple[dict[str, Any], ...] = ()
-    """Rules; a combination that matches one is not trained."""
-
-
-class Settings(_Section):
-    """What one trial is trained with: the sweep's settings with the combination's values in their place."""
-
-    data: Data
-    augmentation: Augmentation
-    model: Model
-    training: Training
-    folder: Path
-    """Where ``[model]`` modules are imported from: the sweep file's folder."""
-
-
-SECTIONS: dict[str, type[_Section]] = {"data": Data, "augmentation": Augmentation, "training": Training}
+SECTIONS: dict[str, type[Section]] = {"data": Data, "augmentation": Augmentation, "training": Training}
 """Where a setting may be swept by an HParam of its name."""
 
 
@@ -234,7 +72,7 @@ NETWORK: dict[str, tuple[Callable[[Any], bool], str]] = {
 """What the built-in network takes from a combination: which values, and the same in words."""
 
 
-class SweepConfig(_Section):
+class SweepConfig(Section):
     """A whole sweep, validated.
 
     Built from a file by ``load``, or in Python with the same sections::
@@ -310,7 +148,7 @@ class SweepConfig(_Section):
         return next((section for section, kind in SECTIONS.items() if name in kind.model_fields), None)
 
     def _with(self, section: str, values: Combination) -> Any:
-        current: _Section = getattr(self, section)
+        current: Section = getattr(self, section)
         return type(current).model_validate({**current.model_dump(exclude_unset=True), **values})
 
     @cached_property
@@ -334,7 +172,7 @@ class SweepConfig(_Section):
 
     def settings_for(self, values: Combination) -> Settings:
         """The settings of one trial: HParams named like a setting take its place."""
-        sections: dict[str, _Section] = {name: getattr(self, name) for name in SECTIONS}
+        sections: dict[str, Section] = {name: getattr(self, name) for name in SECTIONS}
         for section in sections:
             swept = {name: value for name, value in values.items() if self.swept_section(name) == section}
             sections[section] = self._with(section, swept) if swept else sections[section]

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gridsearch.config import SweepConfig, Training
+from gridsearch.config import SweepConfig
 from gridsearch.hparams import combination_id
 from gridsearch.record import Record, TrialRecord
+from gridsearch.settings import Training
 from gridsearch.trials import Session, Status, Trial
 
 __all__ = ["Plan", "config_of", "owed", "plan_of", "standings"]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gridsearch.config import Settings
 from gridsearch.hparams import Combination
+from gridsearch.settings import Settings
 from gridsearch.trials import Epoch, Heartbeat, Message, Objective, Session
 
 __all__ = ["Diverged", "Emit", "Reporter", "Task", "UserCodeError", "load_entry_point", "numbers"]

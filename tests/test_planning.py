@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from gridsearch.config import DEFAULT_RETRIES, SweepConfig, Training
+from gridsearch.config import SweepConfig
 from gridsearch.hparams import Combination, combination_id
 from gridsearch.planning import Plan, owed, plan_of
 from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.settings import DEFAULT_RETRIES, Training
 from gridsearch.trials import FailureKind, Outcome, Session, Status, Trial
 
 DONE = Outcome(Status.COMPLETED, metrics={"accuracy": 0.5})

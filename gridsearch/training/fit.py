@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-from gridsearch.config import Augmentation, Data, Training
+from gridsearch.settings import Augmentation, Data, Training
 from gridsearch.storage import is_full
 from gridsearch.tasks import Reporter, Task, load_entry_point
 from gridsearch.training.checkpoints import Checkpoints

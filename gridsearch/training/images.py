@@ -19,7 +19,7 @@ import numpy as np
 # Keras 3 exports the class through TensorFlow only; from where it is defined it works with every backend.
 from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGenerator
 
-from gridsearch.config import Augmentation, Settings
+from gridsearch.settings import Augmentation, Settings
 from gridsearch.tasks import load_entry_point
 
 __all__ = ["Ahead", "Batch", "Pipelines"]

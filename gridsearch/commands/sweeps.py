@@ -1,63 +1,30 @@
-"""What each command does, from validated arguments to what is printed; ``cli`` declares them."""
+"""Commands on sweeps and their records: train, preview, look, compare."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import click
-
+from gridsearch.commands.common import as_rows, counts, print_json, say, tell
 from gridsearch.config import SweepConfig
 from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
-from gridsearch.record import Record, TrialRecord
+from gridsearch.record import Record
 from gridsearch.runner import Limits
 from gridsearch.tables import aligned, duration, leaderboard, plain, values_in_words
 from gridsearch.trials import Status
 
-say = click.echo
+__all__ = ["best", "check", "export", "plan", "rerun", "status", "sweep", "tensorboard"]
 
 MOST_FAILED = 10
 """Failed trials that ``status`` names."""
-
-
-def tell(line: str) -> None:
-    """A line for people, on stderr; whether they listen does not matter."""
-    with suppress(OSError):
-        click.echo(line, err=True)
-
-
-def _print_json(value: Any) -> None:
-    say(json.dumps(value, indent=2, default=str))
-
-
-def _as_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
-    return [
-        {
-            "trial": trial.trial.name,
-            "status": trial.status,
-            "values": trial.trial.values,
-            "metrics": {name: trial.mean(name) for s in trial.results[:1] for name in s.outcome.metrics},
-            "sessions": [
-                {"name": s.name, "status": s.status, "kind": s.outcome.kind, "message": s.outcome.message,
-                 "seed": s.session.seed, "metrics": s.outcome.metrics, "facts": s.outcome.facts}
-                for s in trial.sessions
-            ],
-        }
-        for trial in trials
-    ]  # fmt: skip
-
-
-def _counts(plan: Plan) -> dict[str, int]:
-    return {**asdict(plan), "new": plan.new, "left": plan.left}
 
 
 def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
@@ -78,7 +45,7 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     if as_json:
         ranked = result.record.ranked()
         rows = [*ranked, *(trial for trial in failed if not trial.results)]
-        _print_json({"logdir": str(home), "plan": _counts(result.plan), "trials": _as_rows(rows)})
+        print_json({"logdir": str(home), "plan": counts(result.plan), "trials": as_rows(rows)})
     else:
         say(leaderboard(result.record, top=10))
     for session in (trial.failure for trial in failed):
@@ -108,7 +75,7 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
     listed = list(islice(config.space, rows))
     if as_json:
         combinations = [{"values": values, "status": standing(values)} for values in listed]
-        _print_json({"plan": _counts(seen.plan), "combinations": combinations})
+        print_json({"plan": counts(seen.plan), "combinations": combinations})
         return
     names = [hparam.name for hparam in config.space.hparams]
     table = [
@@ -146,8 +113,8 @@ def _print_status(record: Record, as_json: bool) -> None:
     failed = [trial for trial in record.trials if trial.failure is not None]
     ranked = record.ranked()[:1]
     if as_json:
-        _print_json({"plan": _counts(plan), "running": [s.name for s in running], "best": _as_rows(ranked)[:1],
-                     "failed": _as_rows(failed)})  # fmt: skip
+        print_json({"plan": counts(plan), "running": [s.name for s in running], "best": as_rows(ranked)[:1],
+                     "failed": as_rows(failed)})  # fmt: skip
         return
     say(str(plan))
     for session in running:
@@ -170,7 +137,7 @@ def best(home: Path, top: int, as_json: bool) -> None:
     """Print the best trials."""
     record = Record.read(home)
     if as_json:
-        _print_json(_as_rows(record.ranked()[:top]))
+        print_json(as_rows(record.ranked()[:top]))
     else:
         say(leaderboard(record, top))
 
@@ -190,7 +157,7 @@ def check(home: Path, patience: float, as_json: bool) -> int:
 
     verdict = compare(home, patience=patience)
     if as_json:
-        _print_json({**asdict(verdict), "ok": verdict.ok})
+        print_json({**asdict(verdict), "ok": verdict.ok})
     else:
         for difference in verdict.differences:
             say(plain(difference))
@@ -205,7 +172,7 @@ def rerun(home: Path, name: str, as_json: bool) -> int:
 
     again = train_again(home, name)
     if as_json:
-        _print_json({**asdict(again), "agrees": again.agrees})
+        print_json({**asdict(again), "agrees": again.agrees})
         return 0 if again.agrees else 1
     names = [name for name in again.recorded if name != "seconds"]
     rows = [[metric, plain(again.recorded[metric]), plain(again.found.get(metric, "-"))] for metric in names]
@@ -220,88 +187,3 @@ def tensorboard(home: Path, arguments: Sequence[str]) -> None:
 
     Record.read(home)  # a wrong directory is told now, not by an empty page
     serve(home, arguments)
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for pictures on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def draw_sample(out: Path, train: int, validation: int, seed: int, as_json: bool) -> None:
-    """Draw the built-in sample."""
-    from gridsearch.datasets.sample import draw_sample as draw
-
-    with _bar("drawing") as on_progress:
-        summary = draw(out, train=train, validation=validation, seed=seed, on_progress=on_progress)
-    if as_json:
-        _print_json(asdict(summary))
-    else:
-        verb = f"drew {summary.drawn} pictures" if summary.drawn else "nothing to do: the sample is there"
-        say(f"{verb}: {summary.train} for training, {summary.validation} for validation, in {out}")
-
-
-def prepare(
-    source: Path | None,
-    out: Path,
-    validation: float,
-    limit: int | None,
-    seed: int,
-    url: str | None,
-    sha256: str | None,
-    as_json: bool,
-) -> None:
-    """Fill the data folder from an archive or folder, downloaded first if need be."""
-    from gridsearch.datasets.prepare import prepare as fill
-
-    archive = _downloaded(url, source or out / "archive" / Path(url).name, sha256) if url else source
-    assert archive is not None  # cli has seen to it that there is a source or a url
-    with _bar("pictures") as on_progress:
-        summary = fill(archive, out, validation=validation, limit=limit, seed=seed, on_progress=on_progress)
-    if as_json:
-        _print_json(asdict(summary))
-        return
-    verb = f"wrote {summary.written} pictures" if summary.written else "nothing to do: these pictures are there"
-    say(f"{verb}, in {out}")
-    header = ["", *map(plain, summary.classes)]
-    rows = [
-        [part, *(str(getattr(summary, part)[name]) for name in summary.classes)] for part in ("train", "validation")
-    ]
-    say(aligned(header, rows))
-    if summary.converted:
-        say(f"{summary.converted} converted to RGB JPEG")
-    for broken in summary.broken[:5]:
-        tell(f"set aside {plain(broken.file)}: {broken.reason}")
-    if summary.broken:
-        tell(f"{len(summary.broken)} broken pictures set aside, all listed in {out / 'prepare.json'}")
-
-
-def _downloaded(url: str, target: Path, sha256: str | None) -> Path:
-    from gridsearch.datasets.download import download
-
-    with _bar("bytes") as on_progress:
-        return download(url, target, sha256=sha256, on_progress=lambda done, total: on_progress(done, total or 0))
-
-
-def check_data(config: SweepConfig, as_json: bool) -> None:
-    """Decode every picture of the sweep's folders."""
-    from gridsearch.datasets.inspection import inspect
-
-    with _bar("pictures") as on_progress:
-        summary = inspect(config.data.train, config.data.validation, batch_size=config.data.batch_size, deep=True,
-                          on_progress=on_progress)  # fmt: skip
-    if as_json:
-        _print_json(asdict(summary))
-        return
-    rows = [[part, *(str(counts[name]) for name in summary.classes)]
-            for part, counts in (("train", summary.train), ("validation", summary.validation))]  # fmt: skip
-    say(aligned(["", *map(plain, summary.classes)], rows))
-    say(f"all {summary.train_total + summary.validation_total} pictures can be trained on")

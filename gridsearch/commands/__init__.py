@@ -1,0 +1,1 @@
+"""What each command does, from validated arguments to what is printed; ``cli`` declares them."""

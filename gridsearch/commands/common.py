@@ -1,0 +1,52 @@
+"""What commands share: saying things to people and to programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from gridsearch.planning import Plan
+from gridsearch.record import TrialRecord
+
+__all__ = ["as_rows", "counts", "print_json", "say", "tell"]
+
+say = click.echo
+
+
+def tell(line: str) -> None:
+    """A line for people, on stderr; whether they listen does not matter."""
+    with suppress(OSError):
+        click.echo(line, err=True)
+
+
+def print_json(value: Any) -> None:
+    """A result for programs, on stdout."""
+    say(json.dumps(value, indent=2, default=str))
+
+
+def as_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
+    """Trials with their sessions, as JSON has them."""
+    return [
+        {
+            "trial": trial.trial.name,
+            "status": trial.status,
+            "values": trial.trial.values,
+            "metrics": {name: trial.mean(name) for s in trial.results[:1] for name in s.outcome.metrics},
+            "sessions": [
+                {"name": s.name, "status": s.status, "kind": s.outcome.kind, "message": s.outcome.message,
+                 "seed": s.session.seed, "metrics": s.outcome.metrics, "facts": s.outcome.facts}
+                for s in trial.sessions
+            ],
+        }
+        for trial in trials
+    ]  # fmt: skip
+
+
+def counts(plan: Plan) -> dict[str, int]:
+    """A plan's numbers, as JSON has them."""
+    return {**asdict(plan), "new": plan.new, "left": plan.left}
