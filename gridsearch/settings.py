@@ -110,6 +110,17 @@ class Augmentation(Section):
     zca_epsilon: Annotated[Real, Field(gt=0)] = 1e-6
     preprocessing_function: EntryPoint | None = None
 
+    @property
+    def beyond_fast(self) -> str | None:
+        """The argument that only the stock engine can do; None if the fast engine can do them all."""
+        if self.preprocessing_function:
+            return "preprocessing_function"
+        if self.zca_whitening:
+            return "zca_whitening"
+        if self.fill_mode == "wrap":
+            return "fill_mode = 'wrap'"
+        return None if 0 <= self.cval <= 255 else f"cval = {self.cval}"
+
 
 class Model(Section):
     """What is trained: a Keras model that ``build`` returns, or anything at all that ``objective`` does."""
@@ -128,6 +139,8 @@ class Training(Section):
     """Batches an epoch; None is one pass over the training pictures."""
     validation_steps: Positive | None = None
     """Batches of validation; None is one pass over the validation pictures."""
+    engine: Literal["fast", "keras"] = "fast"
+    """Who augments: OpenCV on pictures decoded once for all trials, or the stock class."""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     seed: Seed = 0
     repeats: Positive = 1

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+
+@pytest.fixture(autouse=True, scope="session")
+def picture_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Decoded pictures go to a folder of the tests' own, in this process and in those it starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRIDSEARCH_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -1,15 +1,21 @@
 """Pictures as batches: ImageDataGenerator's pipelines, produced in a thread of their own while the model computes.
 
 Pipelines ── train        augmented, shuffled, without end
-          └─ validation   rescaled only, in order, the same batches in every epoch
+          └─ validation   rescaled only, the same batches in every epoch
+
+Both are the stock directory iterator. With the ``fast`` engine only what it does with a batch's files is replaced:
+pictures come from the store and are transformed by OpenCV. What is drawn, in which order, is the stock class's doing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +27,8 @@ from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGen
 
 from gridsearch.settings import Augmentation, Settings
 from gridsearch.tasks import load_entry_point
+from gridsearch.training.cache import Decoding, Pictures, Unstorable, open_pictures
+from gridsearch.training.warping import Warp
 
 __all__ = ["Ahead", "Batch", "Pipelines"]
 
@@ -37,6 +45,9 @@ SCALING = (
     "zca_epsilon",
 )
 """What validation pictures go through, too; everything else of [augmentation] is for training only."""
+
+LEVELWISE = ("rescale", "zca_epsilon")
+"""What of that is done level by level, or does nothing by itself."""
 
 PATIENCE = 0.1
 """Seconds between looks at whether the other side has left."""
@@ -70,24 +81,34 @@ class Pipelines:
         mixed = np.random.default_rng(settings.training.seed).permutation(self._validation.samples)
         self._validation.index_array = mixed
 
-    def _flow(self, generator: ImageDataGenerator, folder: Path, *, shuffle: bool) -> DirectoryIterator:
+    def _flow(
+        self, generator: ImageDataGenerator, folder: Path, *, shuffle: bool, stock: bool = False
+    ) -> DirectoryIterator:
         data = self._settings.data
-        return DirectoryIterator(
-            str(folder),
-            generator,
-            target_size=data.shape[:2],
-            color_mode=data.color_mode,
-            class_mode=data.class_mode,
-            batch_size=data.batch_size,
-            shuffle=shuffle,
-            seed=self._seed,
-            interpolation=data.interpolation,
-            dtype="float32",
-        )
+        arguments = {
+            "target_size": data.shape[:2],
+            "color_mode": data.color_mode,
+            "class_mode": data.class_mode,
+            "batch_size": data.batch_size,
+            "shuffle": shuffle,
+            "seed": self._seed,
+            "interpolation": data.interpolation,
+            "dtype": "float32",
+        }
+        if not stock and self._settings.training.engine == "fast":
+            beyond = self._settings.augmentation.beyond_fast
+            try:
+                if beyond is None:
+                    names, pictures = open_pictures(folder, Decoding.of(data), warn=print)
+                    return _FastIterator(names, pictures, str(folder), generator, **arguments)
+            except Unstorable as error:
+                beyond = str(error)
+            print(f"pictures by the stock engine, not the fast one, because of {beyond}")
+        return DirectoryIterator(str(folder), generator, **arguments)
 
     def _fit(self, generators: list[ImageDataGenerator], unscaled: ImageDataGenerator) -> None:
         """Take featurewise statistics from training pictures; ``fit`` rescales them itself."""
-        plain = self._flow(unscaled, self._settings.data.train, shuffle=True)
+        plain = self._flow(unscaled, self._settings.data.train, shuffle=True, stock=True)
         wanted = min(MOST_TO_FIT, plain.samples)
         batches: list[np.ndarray] = []
         while sum(len(batch) for batch in batches) < wanted:
@@ -128,6 +149,55 @@ class Pipelines:
                 yield next(self._train)
             for step in range(self.validation_steps):
                 yield self._validation[step]
+
+
+class _FastIterator(DirectoryIterator):  # type: ignore[misc]  # Keras has no types
+    """The stock iterator with another way to make a batch of what it has chosen and its generator has drawn."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        pictures: Pictures,
+        folder: str,
+        generator: ImageDataGenerator,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(folder, generator, **arguments)
+        row = {name: number for number, name in enumerate(names)}
+        self._rows = [row[Path(name).as_posix()] for name in self.filenames]
+        self._pictures, self._generator = pictures, generator
+        self._only_rescaled = not any(getattr(generator, name) for name in SCALING if name not in LEVELWISE)
+        rescale = generator.rescale if self._only_rescaled else None
+        self._warp = Warp(generator.fill_mode, generator.cval, rescale)
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Batch:
+        # Every draw comes before any work, in the order of the stock class, from numpy's global generator.
+        drawn = [self._generator.get_random_transform(self.image_shape) for _ in index_array]
+        batch = np.empty((len(index_array), *self.image_shape), np.float32)
+
+        def transform(number: int) -> None:
+            picture = self._pictures[self._rows[index_array[number]]]
+            self._warp(picture, drawn[number], batch[number])
+            if not self._only_rescaled:
+                batch[number] = self._generator.standardize(batch[number])
+
+        _for_each(transform, len(index_array))
+        classes = np.zeros((len(index_array), self.num_classes), np.float32)
+        classes[np.arange(len(index_array)), self.classes[index_array]] = 1
+        return batch, classes
+
+
+def _for_each(function: Callable[[int], None], count: int) -> None:
+    """Call a function with 0 to count - 1, in as many threads as this process has for its arithmetic."""
+    threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
+    mapped = _pool(threads).map if threads > 1 else map
+    for _ in mapped(function, range(count)):
+        pass
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="transforms")
 
 
 def _needs_fit(augmentation: Augmentation) -> bool:

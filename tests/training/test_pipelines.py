@@ -27,7 +27,9 @@ AUGMENTATION = {
 }
 
 
-def settings(data: Path, augmentation: dict[str, Any] | None = None, **training: Any) -> Settings:
+def settings(
+    data: Path, augmentation: dict[str, Any] | None = None, *, color_mode: str = "rgb", **training: Any
+) -> Settings:
     tables = {
         "hparams": {"width": {"discrete": [4]}},
         "data": {
@@ -35,6 +37,7 @@ def settings(data: Path, augmentation: dict[str, Any] | None = None, **training:
             "validation": str(data / "validation"),
             "image_size": 8,
             "batch_size": 5,
+            "color_mode": color_mode,
         },
         "augmentation": AUGMENTATION if augmentation is None else augmentation,
         "training": training,
