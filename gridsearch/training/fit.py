@@ -22,6 +22,7 @@ from gridsearch.storage import is_full
 from gridsearch.tasks import Reporter, Task, load_entry_point
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
+from gridsearch.training.lean import lean
 from gridsearch.training.models import built
 
 __all__ = ["train"]
@@ -44,7 +45,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         pipelines = Pipelines(settings, seed)
         build = load_entry_point(settings.model.build, settings.folder)
         taken = SETTING_NAMES & set(task.values)
-        model = built(build, task.values, settings.data.shape, pipelines.classes, taken)
+        model = lean(built(build, task.values, settings.data.shape, pipelines.classes, taken))
         metrics = _fitted(model, pipelines, task, reporter)
         if reporter.worth_keeping(metrics):
             _keep(model, task.model_file, reporter)

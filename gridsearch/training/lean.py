@@ -1,0 +1,137 @@
+"""TensorFlow on a processor, made leaner without changing what is computed.
+
+Keras's optimizers are written operation by operation, and each operation passes over all weights: Adam touches 45
+million of them a dozen times a step. TensorFlow has kernels that do it in one pass. Its dropout draws 32 random bits
+for each unit where 16 are enough. Both are swapped in an instance, never in a class: what is saved is Keras's own
+layer and optimizer, and what a kernel does not cover (momentum, amsgrad, centered, sparse gradients, half-precision
+weights, another backend) stays with Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+import keras
+
+__all__ = ["lean"]
+
+RESOLUTION = 2**16
+"""Dropout's random numbers are whole and below this; a rate is kept to 1/65536."""
+
+
+def lean(model: keras.Model) -> keras.Model:
+    """Swap what can be swapped in a compiled model and return it; on other backends nothing can."""
+    if keras.backend.backend() == "tensorflow":
+        step = _fused_step(model.optimizer)
+        if step is not None:
+            stock = model.optimizer.update_step
+            model.optimizer.update_step = MethodType(_where_it_fits(step, stock), model.optimizer)
+        for layer in model._flatten_layers():
+            if type(layer) is keras.layers.Dropout and layer.rate > 0 and layer.noise_shape is None:
+                layer.call = MethodType(_dropped, layer)
+    return model
+
+
+Step = Callable[[Any, Any, Any, Any], None]
+"""``update_step`` of an optimizer: itself, gradient, variable, learning rate."""
+
+
+def _fused_step(optimizer: keras.optimizers.Optimizer) -> Step | None:
+    """TensorFlow's kernel for an optimizer as it is set, or None."""
+    kind = type(optimizer)
+    if kind is keras.optimizers.SGD and optimizer.momentum == 0:
+        return _sgd
+    if kind is keras.optimizers.Adam and not optimizer.amsgrad:
+        return _adam
+    if kind is keras.optimizers.RMSprop and optimizer.momentum == 0 and not optimizer.centered:
+        return _RMSprop()
+    return None
+
+
+def _where_it_fits(fused: Step, stock: Callable[[Any, Any, Any], None]) -> Step:
+    import tensorflow as tf
+
+    def update_step(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if isinstance(gradient, tf.IndexedSlices) or variable.dtype != tf.float32:
+            stock(gradient, variable, learning_rate)
+        else:
+            fused(optimizer, tf.cast(gradient, tf.float32), variable, tf.cast(learning_rate, tf.float32))
+
+    return update_step
+
+
+def _sgd(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    import tensorflow as tf
+
+    tf.raw_ops.ResourceApplyGradientDescent(var=_handle(variable), alpha=learning_rate, delta=gradient)
+
+
+def _adam(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    import tensorflow as tf
+
+    index = optimizer._get_variable_index(variable)
+    step = tf.cast(optimizer.iterations + 1, tf.float32)
+    tf.raw_ops.ResourceApplyAdam(
+        var=_handle(variable),
+        m=_handle(optimizer._momentums[index]),
+        v=_handle(optimizer._velocities[index]),
+        beta1_power=tf.pow(optimizer.beta_1, step),
+        beta2_power=tf.pow(optimizer.beta_2, step),
+        lr=learning_rate,
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        epsilon=optimizer.epsilon,
+        grad=gradient,
+    )
+
+
+class _RMSprop:
+    """The kernel keeps a momentum, which is of no use here but wants a place: as many numbers as the weights."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, Any] = {}
+
+    def __call__(self, optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        import tensorflow as tf
+
+        index = optimizer._get_variable_index(variable)
+        if index not in self._places:
+            with tf.init_scope():  # while the step is traced, and once only
+                self._places[index] = tf.Variable(tf.zeros(variable.shape))
+        tf.raw_ops.ResourceApplyRMSProp(
+            var=_handle(variable),
+            ms=_handle(optimizer._velocities[index]),
+            mom=_handle(self._places[index]),
+            lr=learning_rate,
+            rho=optimizer.rho,
+            momentum=0.0,
+            epsilon=optimizer.epsilon,
+            grad=gradient,
+        )
+
+
+def _handle(variable: Any) -> Any:
+    """The resource of a variable, TensorFlow's or Keras's."""
+    return variable.value.handle if isinstance(variable, keras.Variable) else variable.handle
+
+
+def _dropped(layer: Any, inputs: Any, training: bool = False) -> Any:
+    """``Dropout.call``: each unit is zero with probability ``rate``, else divided by what is left of 1.
+
+    The layer's own seeds, one a step, decide; 64 random bits serve four units.
+    """
+    if not training:
+        return inputs
+    import tensorflow as tf
+
+    shape = tf.shape(inputs)
+    units = tf.reduce_prod(shape)
+    seed = tf.cast(layer.seed_generator.next(), tf.int32)
+    bits = tf.random.stateless_uniform([(units + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint64)
+    numbers = tf.reshape(tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:units], shape)
+    dropped = round(layer.rate * RESOLUTION)
+    left = tf.greater_equal(numbers, tf.constant(dropped, tf.uint16))
+    scale = tf.cast(RESOLUTION / (RESOLUTION - dropped), inputs.dtype)
+    return tf.where(left, inputs * scale, tf.zeros((), inputs.dtype))
