@@ -1,7 +1,7 @@
 """Does bfloat16 train models as good as float32? Five combinations, five seeds each, the same in both precisions.
 
-Twice: on the drawn sample, and on photographs where a folder of them is given by ``PHOTOGRAPHS=FOLDER`` (with ``train``
-and ``validation`` in it). It takes about an hour on two processors; sweeps resume, so it can be stopped and called again
+Twice: on the drawn sample, and on photographs where a folder of them (with ``train`` and ``validation`` in it) is given
+by ``PHOTOGRAPHS=FOLDER``. That takes an hour on two processors; sweeps resume, so it can be stopped and started again
 with the same ``BENCHMARKS=FOLDER`` to keep them in.
 """
 

@@ -3,7 +3,7 @@
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
     words               errors  hparams  grid  trials
-    memory and choice   storage  sweepfile  settings  config  record  journal  planning  strategies/
+    memory and choice   storage  hardware  sweepfile  settings  config  record  journal  planning  strategies/
     doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  stopping
     telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  commands  cli
 

@@ -61,7 +61,9 @@ def _config(sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | 
 
 @cli.command()
 @sweep_options
-@click.option("--workers", type=click.IntRange(1), help="Trials at a time; default: one per processor.")
+@click.option("--workers", type=click.IntRange(1), help="Trials at a time; default: one per GPU or processor.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of each worker; default: the processors shared out.")
+@click.option("--gpus", type=click.IntRange(0), help="GPUs to use; default: all.")
 @click.option("--fail-fast", is_flag=True, help="Stop after the first failed trial.")
 @click.option("--max-failures", type=click.IntRange(1), metavar="N", help="Stop after N failed trials.")
 @as_json
@@ -71,6 +73,8 @@ def sweep(
     logdir: Path | None,
     retry_failed: bool,
     workers: int | None,
+    threads: int | None,
+    gpus: int | None,
     fail_fast: bool,
     max_failures: int | None,
     as_json: bool,
@@ -83,7 +87,8 @@ def sweep(
     from gridsearch.commands import sweeps as commands
     from gridsearch.runner import Limits
 
-    extra = (f"sweep.workers={workers}",) if workers else ()
+    placement = {"workers": workers, "threads": threads, "gpus": gpus}
+    extra = tuple(f"sweep.{key}={number}" for key, number in placement.items() if number is not None)
     limits = Limits(retry_failed, 1 if fail_fast else max_failures)
     sys.exit(commands.sweep(_config(sweep_file, overrides + extra, logdir), limits, as_json))
 
@@ -240,6 +245,21 @@ def check_data(
     from gridsearch.commands import data as commands
 
     commands.check_data(_config(sweep_file, overrides, logdir), as_json)
+
+
+@data.command("cache")
+@click.option("--limit", type=click.FloatRange(0), metavar="GB", help="Delete the least recently used beyond this.")
+@click.option("--clear", is_flag=True, help="Delete them all; the same as --limit 0.")
+@as_json
+def cache(limit: float | None, clear: bool, as_json: bool) -> None:
+    """List the stores of decoded pictures that sweeps share, or make them fewer.
+
+    A sweep decodes its pictures once and keeps them below $GRIDSEARCH_CACHE (default: gridsearch in the user's cache
+    folder). What is deleted is decoded again when a sweep wants it.
+    """
+    from gridsearch.commands import data as commands
+
+    commands.cache(0.0 if clear else limit, as_json)
 
 
 def main() -> None:

@@ -176,6 +176,8 @@ class SweepConfig(Section):
         for section in sections:
             swept = {name: value for name, value in values.items() if self.swept_section(name) == section}
             sections[section] = self._with(section, swept) if swept else sections[section]
+        if not self.model.objective:
+            sections["training"] = sections["training"].resolved()  # type: ignore[attr-defined]  # it is Training
         return Settings(**sections, model=self.model, folder=self.folder)  # type: ignore[arg-type]
 
     def recipe(self) -> dict[str, Any]:
@@ -186,6 +188,8 @@ class SweepConfig(Section):
         swept = {(self.swept_section(hparam.name), hparam.name) for hparam in self.space.hparams}
         used = {"model", "training"} | (set() if self.model.objective else {"data", "augmentation"})
         tables = self.model_dump(mode="json", include=used)
+        if not self.model.objective:
+            tables["training"] = self.training.resolved().model_dump(mode="json")
         left_out = HOUSEKEEPING | {"train", "validation"}
         recipe = {
             f"{section}.{key}": value

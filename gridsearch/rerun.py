@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gridsearch.errors import UserError
+from gridsearch.executors.placement import Place, places
 from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.journal import refuse_other_recipe
 from gridsearch.planning import config_of
@@ -64,7 +65,8 @@ def rerun(home: Path, name: str) -> Rerun:
             detail="summary",
             keep_above=None,
         )
-        outcome = _train(task, config.sweep.threads)
+        threads = session.outcome.facts.get("threads") or config.sweep.threads or 1  # they decide the last digit
+        outcome = _train(task, places(1, threads, config.sweep.gpus)[0])
     return Rerun(session.name, dict(session.outcome.metrics), dict(outcome.metrics), outcome.message)
 
 
@@ -83,8 +85,8 @@ def _find(record: Record, name: str) -> SessionRecord:
     return wanted
 
 
-def _train(task: Task, threads: int) -> Outcome:
-    executor = ProcessExecutor(1, threads)
+def _train(task: Task, place: Place) -> Outcome:
+    executor = ProcessExecutor([place])
     try:
         executor.submit(task)
         while True:

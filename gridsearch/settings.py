@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from gridsearch.hardware import native_bfloat16
 from gridsearch.trials import FailureKind
 
 __all__ = [
@@ -156,6 +157,15 @@ class Training(Section):
     keep_models: NotNegative = 1
     """How many of the best models stay on disk."""
 
+    def resolved(self) -> Training:
+        """With a precision of its own in place of "auto": bfloat16 where the machine is made for it.
+
+        That it trains as well is measured, see benchmarks/RESULTS.md.
+        """
+        if self.precision != "auto":
+            return self
+        return self.model_copy(update={"precision": "mixed_bfloat16" if native_bfloat16() else "float32"})
+
     def retries_after(self, kind: FailureKind) -> int:
         """How many further attempts a session that failed in this way gets."""
         return self.retries.get(kind, DEFAULT_RETRIES.get(kind, 0))
@@ -185,9 +195,11 @@ class Sweep(Section):
     strategy: Literal["grid"] = "grid"
     executor: Literal["processes", "inline"] = "processes"
     workers: Positive | None = None
-    """Trials at a time; None is one per processor, as far as memory allows."""
-    threads: Positive = 1
-    """Threads of arithmetic per worker: many workers of one thread beat one worker of many."""
+    """Trials at a time; None is one per GPU, or without GPUs one per processor, as far as memory allows."""
+    threads: Positive | None = None
+    """Threads of arithmetic per worker; None shares the processors out. Many workers of one beat one of many."""
+    gpus: NotNegative | None = None
+    """GPUs to train on; None is all there are."""
     logdir: Path = Path("logs/hparam_tuning")
     metric: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_not_ours)] = "accuracy"
     goal: Literal["max", "min"] | None = None

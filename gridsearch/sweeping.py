@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -24,6 +25,9 @@ from gridsearch.writers import Writer
 
 __all__ = ["Preview", "Result", "preview", "sweep"]
 
+
+DECODING = ("train", "validation", "image_size", "color_mode", "interpolation")
+"""Settings that make another store of decoded pictures."""
 
 FINGERPRINT = "data.fingerprint"
 """The recipe's key that says which pictures they were; not known before they have been looked at."""
@@ -71,6 +75,7 @@ def sweep(
     displays: Callable[[Plan, Record, int], Sequence[Writer]] = lambda plan, record, slots: (),
     facts: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] = lambda line: None,
+    on_decoded: Callable[[int, int], None] = lambda done, total: None,
 ) -> Result:
     """Run a sweep, or what is left of it.
 
@@ -81,6 +86,7 @@ def sweep(
         displays: makes progress displays, which are told likewise, from plan, record and number of slots.
         facts: kept with every session.
         warn: says a line to the user.
+        on_decoded: told how many pictures are decoded, of how many, while stores are built before the first trial.
 
     Returns:
         The record at the end. Failed trials are in it; they do not raise.
@@ -100,6 +106,8 @@ def sweep(
         _write_experiment_if_new(journal, config)
         before = journal.record()
         plan = plan_of(config, before, retry=limits.retry_failed)
+        if plan.left:
+            _decode_pictures(config, warn, on_decoded)
         with (
             closing(_executor(config, stop, plan)) as executor,
             closing(EventsWriter(home, config.objective)) as events,
@@ -126,10 +134,32 @@ def sweep(
 def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:
     if config.sweep.executor == "inline":
         return InlineExecutor(stop.interrupts)
-    from gridsearch.executors.processes import ProcessExecutor, default_workers
+    from gridsearch.executors.placement import places
+    from gridsearch.executors.processes import ProcessExecutor
 
-    workers = config.sweep.workers or default_workers(config.sweep.threads)
-    return ProcessExecutor(max(1, min(workers, plan.left * config.training.repeats)), config.sweep.threads)
+    settings = config.sweep
+    found = places(settings.workers, settings.threads, settings.gpus)
+    return ProcessExecutor(found[: max(1, plan.left * config.training.repeats)])
+
+
+def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decoded: Callable[[int, int], None]) -> None:
+    """Build the stores of decoded pictures that trials will ask for, so that none waits for another to build one."""
+    beyond = config.augmentation.beyond_fast
+    if config.model.objective or config.training.engine != "fast":
+        return
+    if beyond:
+        warn(f"pictures by the stock engine, not the fast one, because of {beyond}")
+        return
+    from gridsearch.training.cache import Decoding, Unstorable, open_pictures
+
+    swept = [h for h in config.space.hparams if h.name in DECODING]
+    for values in itertools.product(*(h.domain.values for h in swept)):
+        data = config.settings_for(dict(zip((h.name for h in swept), values, strict=True))).data
+        try:
+            for folder in (data.train, data.validation):
+                open_pictures(folder, Decoding.of(data), warn=warn, on_progress=on_decoded)
+        except Unstorable as error:
+            warn(f"pictures by the stock engine, not the fast one, because of {error}")
 
 
 def complete_recipe(config: SweepConfig) -> dict[str, Any]:

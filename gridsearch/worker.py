@@ -83,6 +83,8 @@ def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds:
 def _with_facts(outcome: Outcome, reporter: Reporter) -> Outcome:
     facts = {**outcome.facts, "host": socket.gethostname(), "pid": os.getpid(), "python": platform.python_version()}
     facts |= reporter.facts
+    if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
+        facts["threads"] = int(os.environ["OMP_NUM_THREADS"])
     facts["epochs"] = max(reporter.epochs, default=-1) + 1
     packages = ("tensorflow", "keras", "numpy")
     facts |= {name: str(sys.modules[name].__version__) for name in packages if name in sys.modules}

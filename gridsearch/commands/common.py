@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import click
@@ -13,7 +15,7 @@ import click
 from gridsearch.planning import Plan
 from gridsearch.record import TrialRecord
 
-__all__ = ["as_rows", "counts", "print_json", "say", "tell"]
+__all__ = ["as_rows", "counts", "print_json", "progress_bar", "say", "tell"]
 
 say = click.echo
 
@@ -50,3 +52,23 @@ def as_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
 def counts(plan: Plan) -> dict[str, int]:
     """A plan's numbers, as JSON has them."""
     return {**asdict(plan), "new": plan.new, "left": plan.left}
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal from the first time there is progress, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with ExitStack() as shown:
+
+        @cache
+        def update() -> Callable[[int, int], None]:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            progress = shown.enter_context(Progress(console=Console(stderr=True)))
+            task = progress.add_task(label, total=None)
+            return lambda done, total: progress.update(task, completed=done, total=total)
+
+        yield lambda done, total: update()(done, total)

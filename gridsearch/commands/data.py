@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
 from dataclasses import asdict
 from pathlib import Path
 
-from gridsearch.commands.common import print_json, say, tell
+from gridsearch.commands.common import print_json, progress_bar, say, tell
 from gridsearch.config import SweepConfig
-from gridsearch.tables import aligned, plain
+from gridsearch.tables import aligned, duration, plain
 
-__all__ = ["check_data", "draw_sample", "prepare"]
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for pictures on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+__all__ = ["cache", "check_data", "draw_sample", "prepare"]
 
 
 def draw_sample(out: Path, train: int, validation: int, seed: int, as_json: bool) -> None:
     """Draw the built-in sample."""
     from gridsearch.datasets.sample import draw_sample as draw
 
-    with _bar("drawing") as on_progress:
+    with progress_bar("drawing") as on_progress:
         summary = draw(out, train=train, validation=validation, seed=seed, on_progress=on_progress)
     if as_json:
         print_json(asdict(summary))
@@ -57,7 +41,7 @@ def prepare(
 
     archive = _downloaded(url, source or out / "archive" / Path(url).name, sha256) if url else source
     assert archive is not None  # cli has seen to it that there is a source or a url
-    with _bar("pictures") as on_progress:
+    with progress_bar("pictures") as on_progress:
         summary = fill(archive, out, validation=validation, limit=limit, seed=seed, on_progress=on_progress)
     if as_json:
         print_json(asdict(summary))
@@ -80,7 +64,7 @@ def prepare(
 def _downloaded(url: str, target: Path, sha256: str | None) -> Path:
     from gridsearch.datasets.download import download
 
-    with _bar("bytes") as on_progress:
+    with progress_bar("bytes") as on_progress:
         return download(url, target, sha256=sha256, on_progress=lambda done, total: on_progress(done, total or 0))
 
 
@@ -88,7 +72,7 @@ def check_data(config: SweepConfig, as_json: bool) -> None:
     """Decode every picture of the sweep's folders."""
     from gridsearch.datasets.inspection import inspect
 
-    with _bar("pictures") as on_progress:
+    with progress_bar("pictures") as on_progress:
         summary = inspect(config.data.train, config.data.validation, batch_size=config.data.batch_size, deep=True,
                           on_progress=on_progress)  # fmt: skip
     if as_json:
@@ -98,3 +82,30 @@ def check_data(config: SweepConfig, as_json: bool) -> None:
             for part, counts in (("train", summary.train), ("validation", summary.validation))]  # fmt: skip
     say(aligned(["", *map(plain, summary.classes)], rows))
     say(f"all {summary.train_total + summary.validation_total} pictures can be trained on")
+
+
+def cache(limit: float | None, as_json: bool) -> None:
+    """List the stores of decoded pictures, after deleting what is over ``limit`` gigabytes."""
+    from gridsearch.training.cache import cache_folder, clean, stores
+
+    gone = [] if limit is None else clean(int(limit * 10**9))
+    left = stores()
+    if as_json:
+        shown = [{**asdict(store), "path": str(store.path)} for store in left]
+        print_json({"folder": str(cache_folder()), "stores": shown, "deleted": [str(store.path) for store in gone]})
+        return
+    header = ["pictures", "size", "MB", "last used", "of"]
+    rows = [
+        [
+            f"{store.pictures:,}",
+            f"{store.width} x {store.height}",
+            f"{store.bytes / 1e6:,.0f}",
+            f"{duration(max(0.0, time.time() - store.used))} ago",
+            plain(store.folder),
+        ]
+        for store in left
+    ]
+    say(aligned(header, rows) if rows else "no decoded pictures are kept")
+    say(f"{sum(store.bytes for store in left) / 1e6:,.0f} MB in {cache_folder()}")
+    if gone:
+        say(f"deleted {len(gone)}, {sum(store.bytes for store in gone) / 1e6:,.0f} MB")

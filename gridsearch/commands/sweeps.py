@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gridsearch.commands.common import as_rows, counts, print_json, say, tell
+from gridsearch.commands.common import as_rows, counts, print_json, progress_bar, say, tell
 from gridsearch.config import SweepConfig
 from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
@@ -33,14 +33,16 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     from gridsearch.sweeping import sweep as run
 
     began, home = time.monotonic(), config.sweep.logdir
-    with ExitStack() as displays:
+    with ExitStack() as displays, ExitStack() as before:
 
         def progress(plan: Plan, record: Record, slots: int) -> list[Any]:
+            before.close()  # one display at a time
             tell(str(plan))
             return [displays.enter_context(_progress(config, plan, record, slots))] if plan.left else []
 
         facts = provenance(shlex.join(sys.argv))
-        result = run(config, limits=limits, displays=progress, facts=facts, warn=tell)
+        decoded = before.enter_context(progress_bar("decoding"))
+        result = run(config, limits=limits, displays=progress, facts=facts, warn=tell, on_decoded=decoded)
     failed = [trial for trial, standing in standings(config, result.record.trials).values() if standing == "failed"]
     if as_json:
         ranked = result.record.ranked()

@@ -24,6 +24,7 @@ from itertools import islice
 from typing import TypeVar
 
 from gridsearch.errors import DataError
+from gridsearch.hardware import processors
 
 __all__ = ["Progress", "map_pictures"]
 
@@ -55,7 +56,7 @@ def map_pictures(
     """
     if workers is not None and workers < 1:
         raise DataError(f"{workers!r} worker processes", cure="Give 1 or more.")
-    workers = workers or min(_processors(), _MOST_WORKERS)
+    workers = workers or min(processors(), _MOST_WORKERS)
     if workers == 1 or total < _WORTH_A_POOL:
         yield from map(function, jobs)
         return
@@ -66,12 +67,6 @@ def map_pictures(
             "a process that decodes pictures died (killed, perhaps for want of memory)",
             cure="Try again with fewer workers; with 1 it all happens in this process.",
         ) from error
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):  # a container may be granted fewer than the machine has
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _in_processes(

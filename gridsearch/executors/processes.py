@@ -19,21 +19,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import IO
 
-import psutil
-
+from gridsearch.executors.placement import Place
 from gridsearch.stopping import STOP_SIGNALS
 from gridsearch.tasks import Task
 from gridsearch.trials import Ended, FailureKind, Message, Outcome
 
-__all__ = ["ProcessExecutor", "default_workers"]
-
-MEMORY_OF_A_WORKER = 4 * 2**30
-"""Bytes: what the default network takes with Adam and 512 units, with something to spare."""
+__all__ = ["ProcessExecutor"]
 
 GROWTH = 1.5
 GROWTH_SLACK = 512 * 2**20
@@ -42,16 +39,10 @@ GROWTH_SLACK = 512 * 2**20
 SECONDS_TO_LEAVE = 5.0
 
 
-def default_workers(threads: int) -> int:
-    """One worker per ``threads`` processors this process may use, as far as memory allows, at least one."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    by_memory = psutil.virtual_memory().available // MEMORY_OF_A_WORKER
-    return max(1, min(usable // threads, by_memory))
-
-
 @dataclass
 class _Worker:
     process: subprocess.Popen[bytes]
+    place: Place
     connection: Connection
     output: IO[bytes]
     """What it prints outside of any trial: shown only when it dies there."""
@@ -71,12 +62,11 @@ class ProcessExecutor:
     """Worker processes, started when there is work for them.
 
     Args:
-        workers: how many at a time.
-        threads: threads of arithmetic in each.
+        places: one for each worker that there may be at a time.
     """
 
-    def __init__(self, workers: int, threads: int = 1) -> None:
-        self.slots, self._threads = workers, threads
+    def __init__(self, places: Sequence[Place]) -> None:
+        self.slots, self._places = len(places), tuple(places)
         self._workers: list[_Worker] = []
         self._cancelled: list[Message] = []
 
@@ -93,26 +83,33 @@ class ProcessExecutor:
             worker.connection.send(task)
 
     def _start(self) -> _Worker:
+        place = self._free_place()
         ours, theirs = socket.socketpair()
         output = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with its worker
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # inherited, see the child
         try:
-            process = self._popen(theirs.fileno(), output)
+            process = self._popen(place, theirs.fileno(), output)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         theirs.close()
-        worker = _Worker(process, Connection(ours.detach()), output)
+        worker = _Worker(process, place, Connection(ours.detach()), output)
         self._workers.append(worker)
         return worker
 
-    def _popen(self, descriptor: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _free_place(self) -> Place:
+        free = list(self._places)
+        for worker in self._workers:
+            free.remove(worker.place)
+        return free[0]
+
+    def _popen(self, place: Place, descriptor: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "gridsearch.executors.child", str(descriptor)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=[descriptor],
-            env=_environment(self._threads),
+            env=_environment(place),
             process_group=0,  # its own, so that what a trial starts can be ended with it
         )
 
@@ -192,11 +189,9 @@ def _kill(process: subprocess.Popen[bytes]) -> int | None:
     return process.returncode
 
 
-def _environment(threads: int) -> dict[str, str]:
-    count = str(threads)
-    arithmetic = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+def _environment(place: Place) -> dict[str, str]:
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
-    return {**quiet, **os.environ, **dict.fromkeys(arithmetic, count)}
+    return {**quiet, **os.environ, **place.environment}
 
 
 def _cause_of_death(status: int | None, out_of_memory: bool) -> str:

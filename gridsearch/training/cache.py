@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import psutil
 from PIL import Image
 
 from gridsearch.datasets.pictures import Picture, list_pictures
 from gridsearch.errors import DataError
+from gridsearch.hardware import memory_available, processors
 from gridsearch.settings import Data
 
 __all__ = ["Decoding", "Pictures", "Stored", "Unstorable", "cache_folder", "clean", "decode", "open_pictures", "stores"]
@@ -204,7 +204,7 @@ def _no_room(store: Path, pictures: int, decoding: Decoding) -> str | None:
     """Why a store cannot be kept, in words; None if it can."""
     needed = pictures * int(np.prod(decoding.shape))
     free = shutil.disk_usage(store.parent).free
-    memory = psutil.virtual_memory().available
+    memory = memory_available()
     size = f"{needed / 2**30:.2f} GiB for {pictures:,} decoded pictures"
     if needed + DISK_TO_SPARE > free:
         return f"{size} do not fit on the disk of {store.parent}, where {free / 2**30:.2f} GiB are free"
@@ -220,7 +220,7 @@ def _build(store: Path, folder: Path, names: Sequence[str], decoding: Decoding, 
     part.mkdir()
     try:
         array = _allocated(part / "pictures.npy", (len(names), *decoding.shape))
-        with ThreadPoolExecutor(_processors()) as pool:  # Pillow lets go of the interpreter while it decodes
+        with ThreadPoolExecutor(processors()) as pool:  # Pillow lets go of the interpreter while it decodes
             decoded = pool.map(lambda name: decode(folder / name, decoding), names)
             for row, picture in enumerate(decoded):
                 array[row] = picture
@@ -247,10 +247,6 @@ def _allocated(file: Path, shape: tuple[int, ...]) -> np.memmap:
     with open(file, "r+b") as opened:
         os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
     return array
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
     """
     settings, seed = task.settings, task.session.seed
     keras.utils.set_random_seed(seed)
-    precision = settings.training.precision
-    keras.config.set_dtype_policy("float32" if precision == "auto" else precision)
+    keras.config.set_dtype_policy(settings.training.precision)
     try:
         pipelines = Pipelines(settings, seed)
         build = load_entry_point(settings.model.build, settings.folder)

@@ -13,7 +13,8 @@ from sweeps import configured
 
 from gridsearch.executors import Cancels, Executor
 from gridsearch.executors.inline import InlineExecutor
-from gridsearch.executors.processes import ProcessExecutor, default_workers
+from gridsearch.executors.placement import Place
+from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.hparams import combination_id
 from gridsearch.tasks import Task
 from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status, Trial
@@ -24,7 +25,7 @@ PATIENCE = 60.0
 @pytest.fixture(params=["inline", "processes"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     before = children()
-    made: Executor = InlineExecutor() if request.param == "inline" else ProcessExecutor(2)
+    made: Executor = InlineExecutor() if request.param == "inline" else ProcessExecutor([Place()] * 2)
     yield made
     made.close()
     made.close()
@@ -33,7 +34,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
 
 @pytest.fixture
 def processes() -> Iterator[ProcessExecutor]:
-    made = ProcessExecutor(2)
+    made = ProcessExecutor([Place()] * 2)
     yield made
     made.close()
 
@@ -166,7 +167,7 @@ def test_a_worker_that_has_outgrown_its_size_is_replaced(processes: ProcessExecu
 
 
 def test_closing_ends_a_running_worker_at_once(home: Path) -> None:
-    executor = ProcessExecutor(1)
+    executor = ProcessExecutor([Place()])
     executor.submit(task(home, "hangs"))
     while not any(isinstance(message, Epoch) for message in executor.collect(0.1)):
         pass
@@ -174,8 +175,3 @@ def test_closing_ends_a_running_worker_at_once(home: Path) -> None:
     executor.close()
     assert time.monotonic() - began < 4
     assert children() == set()
-
-
-def test_there_is_at_least_one_worker_and_at_most_one_per_processor() -> None:
-    assert default_workers(threads=10**6) == 1
-    assert 1 <= default_workers(threads=1) <= (os.cpu_count() or 1)
