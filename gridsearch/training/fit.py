@@ -22,12 +22,16 @@ from gridsearch.storage import is_full
 from gridsearch.tasks import Reporter, Task, load_entry_point
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
-from gridsearch.training.lean import lean
 from gridsearch.training.models import built
+from gridsearch.training.warm import Bench
 
 __all__ = ["train"]
 
 SETTING_NAMES = frozenset({*Data.model_fields, *Augmentation.model_fields, *Training.model_fields})
+
+
+BENCH = Bench()
+"""Where this process keeps the model of its last trial."""
 
 
 def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
@@ -44,14 +48,20 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         pipelines = Pipelines(settings, seed)
         build = load_entry_point(settings.model.build, settings.folder)
         taken = SETTING_NAMES & set(task.values)
-        model = lean(built(build, task.values, settings.data.shape, pipelines.classes, taken))
+        if task.detail == "full":  # whose callback writes the graph of a model that it sees for the first time
+            BENCH.clear()
+        model = BENCH.prepared(built(build, task.values, settings.data.shape, pipelines.classes, taken))
+        gc.collect()  # models hold themselves in cycles: the one before, or the one that this one replaces
         metrics = _fitted(model, pipelines, task, reporter)
         if reporter.worth_keeping(metrics):
             _keep(model, task.model_file, reporter)
+        BENCH.keep(model)
         return metrics
+    except BaseException:
+        BENCH.clear()  # whatever came over this model shall not come over the next
+        raise
     finally:
         keras.backend.clear_session()
-        gc.collect()  # a model holds itself in cycles, and its weights are hundreds of megabytes
 
 
 def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Reporter) -> dict[str, float]:

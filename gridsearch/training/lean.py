@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-__all__ = ["lean"]
+__all__ = ["lean", "varied_dropouts"]
 
 RESOLUTION = 2**16
 """Dropout's random numbers are whole and below this; a rate is kept to 1/65536."""
@@ -28,10 +28,17 @@ def lean(model: keras.Model) -> keras.Model:
         if step is not None:
             stock = model.optimizer.update_step
             model.optimizer.update_step = MethodType(_where_it_fits(step, stock), model.optimizer)
-        for layer in model._flatten_layers():
-            if type(layer) is keras.layers.Dropout and layer.rate > 0 and layer.noise_shape is None:
-                layer.call = MethodType(_dropped, layer)
+        for layer in varied_dropouts(model):
+            layer.call = _LeanDropout(layer)
     return model
+
+
+def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
+    """The dropout layers that can be made lean, whose rate may then change without another trace."""
+    if keras.backend.backend() != "tensorflow":
+        return []
+    layers = model._flatten_layers(include_self=False)
+    return [la for la in layers if type(la) is keras.layers.Dropout and la.rate > 0 and la.noise_shape is None]
 
 
 Step = Callable[[Any, Any, Any, Any], None]
@@ -117,21 +124,33 @@ def _handle(variable: Any) -> Any:
     return variable.value.handle if isinstance(variable, keras.Variable) else variable.handle
 
 
-def _dropped(layer: Any, inputs: Any, training: bool = False) -> Any:
+class _LeanDropout:
     """``Dropout.call``: each unit is zero with probability ``rate``, else divided by what is left of 1.
 
     The layer's own seeds, one a step, decide; 64 random bits serve four units.
     """
-    if not training:
-        return inputs
-    import tensorflow as tf
 
-    shape = tf.shape(inputs)
-    units = tf.reduce_prod(shape)
-    seed = tf.cast(layer.seed_generator.next(), tf.int32)
-    bits = tf.random.stateless_uniform([(units + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint64)
-    numbers = tf.reshape(tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:units], shape)
-    dropped = round(layer.rate * RESOLUTION)
-    left = tf.greater_equal(numbers, tf.constant(dropped, tf.uint16))
-    scale = tf.cast(RESOLUTION / (RESOLUTION - dropped), inputs.dtype)
-    return tf.where(left, inputs * scale, tf.zeros((), inputs.dtype))
+    def __init__(self, layer: keras.layers.Dropout) -> None:
+        import tensorflow as tf
+
+        self._layer = layer
+        self._dropped = tf.Variable(0, trainable=False, dtype=tf.int32)  # of each 65536 units
+        self.follow_rate()
+
+    def follow_rate(self) -> None:
+        """Take over the layer's rate."""
+        self._dropped.assign(round(self._layer.rate * RESOLUTION))
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
+        if not training:
+            return inputs
+        import tensorflow as tf
+
+        shape = tf.shape(inputs)
+        units = tf.reduce_prod(shape)
+        seed = tf.cast(self._layer.seed_generator.next(), tf.int32)
+        bits = tf.random.stateless_uniform([(units + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint64)
+        numbers = tf.reshape(tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:units], shape)
+        left = tf.greater_equal(numbers, tf.cast(self._dropped, tf.uint16))
+        scale = tf.cast(RESOLUTION / (RESOLUTION - self._dropped), inputs.dtype)
+        return tf.where(left, inputs * scale, tf.zeros((), inputs.dtype))
