@@ -286,11 +286,10 @@ def clean(limit: int, keep: Path | None = None) -> list[Stored]:
     Returns:
         The stores that went.
     """
-    kept, gone = 0, []
+    room, gone = limit, []
     for store in stores():
-        if store.path == keep or kept + store.bytes <= limit:
-            kept += store.bytes
-        else:
+        room -= store.bytes
+        if room < 0 and store.path != keep:
             shutil.rmtree(store.path, ignore_errors=True)
             gone.append(store)
     for part in (cache_folder() / "pictures").glob("*.part-*"):

@@ -1,0 +1,221 @@
+"""The picture store: what it holds, when it is built, and what happens when it cannot be."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from keras.utils import img_to_array, load_img
+from PIL import Image
+
+from gridsearch.cli import cli
+from gridsearch.errors import DataError
+from gridsearch.training import cache
+from gridsearch.training.cache import Decoding, Unstorable, decode, open_pictures
+
+SMALL = Decoding(6, 8, "rgb", "bilinear")
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, empty."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("GRIDSEARCH_CACHE", str(folder))
+    return folder
+
+
+def built(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / "pictures").glob("*") if path.is_dir())
+
+
+MODES: list[tuple[str, Any]] = [
+    ("RGB", (200, 10, 30)),
+    ("L", 77),
+    ("RGBA", (1, 2, 3, 128)),
+    ("P", 5),
+    ("CMYK", (9, 99, 199, 20)),
+    ("1", 1),
+    ("LA", (50, 100)),
+]
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"])
+@pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
+def test_decoding_is_keras_s_bit_for_bit(tmp_path: Path, interpolation: str, color_mode: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (23, 31, 3)).astype("uint8")
+    for mode, colour in MODES:
+        image = Image.fromarray(noise).convert(mode) if mode != "LA" else Image.new(mode, (31, 23), colour)
+        file = tmp_path / f"{mode}.tif" if mode == "CMYK" else tmp_path / f"{mode}.png"
+        image.save(file)
+        for height, width in ((11, 17), (23, 31), (40, 50)):
+            theirs = load_img(file, color_mode=color_mode, target_size=(height, width), interpolation=interpolation)
+            ours = decode(file, Decoding(height, width, color_mode, interpolation))
+            assert ours.dtype == np.uint8
+            assert np.array_equal(ours, img_to_array(theirs)), mode
+
+
+def test_a_store_is_built_once_and_mapped_after_that(pictures: Path, store: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    names, first = open_pictures(pictures / "train", SMALL, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 15) for n in range(1, 16)]
+    assert names[0] == "cat/cat.0.png"
+    assert isinstance(first, np.memmap)
+    assert not first.flags.writeable
+    assert (first.shape, first.dtype) == ((15, 6, 8, 3), "uint8")
+    for row, name in enumerate(names):
+        assert np.array_equal(first[row], decode(pictures / "train" / name, SMALL))
+    seen.clear()
+    _, again = open_pictures(pictures / "train", SMALL, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == []
+    assert np.array_equal(first, again)
+    assert len(built(store)) == 1
+
+
+def test_another_size_and_a_changed_picture_make_another_store(pictures: Path, store: Path) -> None:
+    open_pictures(pictures / "train", SMALL)
+    open_pictures(pictures / "train", Decoding(6, 8, "rgb", "nearest"))
+    assert len(built(store)) == 2
+    file = pictures / "train" / "cat" / "cat.3.png"
+    Image.new("RGB", (12, 9), (1, 2, 3)).save(file)
+    os.utime(file, ns=(1, 1))
+    names, found = open_pictures(pictures / "train", SMALL)
+    assert found[names.index("cat/cat.3.png")][0, 0].tolist() == [1, 2, 3]
+    assert len(built(store)) == 3
+
+
+def test_a_picture_that_cannot_be_decoded_is_named_and_leaves_nothing(pictures: Path, store: Path) -> None:
+    (pictures / "train" / "dog" / "dog.2.png").write_bytes(b"not a picture")
+    with pytest.raises(DataError, match=r"dog.2.png: cannot be decoded"):
+        open_pictures(pictures / "train", SMALL)
+    assert built(store) == []
+
+
+def test_sixteen_bits_are_refused_in_grayscale_only(pictures: Path) -> None:
+    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(pictures / "train" / "cat" / "deep.png")
+    with pytest.raises(Unstorable, match="16-bit"):
+        open_pictures(pictures / "train", Decoding(6, 8, "grayscale", "nearest"))
+
+
+def test_without_room_it_says_so_and_works_without(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, stored = open_pictures(pictures / "train", SMALL)
+    cache.clean(0)
+    lines: list[str] = []
+    monkeypatch.setattr(cache, "DISK_TO_SPARE", 2**60)
+    _, loose = open_pictures(pictures / "train", SMALL, warn=lines.append)
+    monkeypatch.setattr(cache, "DISK_TO_SPARE", 0)
+    monkeypatch.setattr(cache, "memory_available", lambda: 4000)
+    open_pictures(pictures / "train", SMALL, warn=lines.append)
+    assert [("on the disk" in line, "memory" in line) for line in lines] == [(True, False), (False, True)]
+    assert not isinstance(loose, np.memmap)
+    assert all(np.array_equal(loose[row], stored[row]) for row in range(len(loose)))
+
+
+def test_a_disk_that_fills_while_it_is_built(pictures: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    lines: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        _, loose = open_pictures(pictures / "train", SMALL, warn=lines.append)
+    assert "No space left" in lines[0]
+    assert loose[0].shape == (6, 8, 3)
+    assert built(store) == []
+
+
+def test_a_folder_that_cannot_be_written_to(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("GRIDSEARCH_CACHE", str(tmp_path / "a file" / "cache"))
+    lines: list[str] = []
+    _, loose = open_pictures(pictures / "train", SMALL, warn=lines.append)
+    assert "cannot be used" in lines[0]
+    assert loose[3].shape == (6, 8, 3)
+
+
+def _open_slowly(folder: Path, results: Any) -> None:
+    """In a process of its own: say how many pictures it decoded itself."""
+    decoded = 0
+    really = cache.decode
+
+    def slow(file: Path, decoding: Decoding) -> np.ndarray:
+        nonlocal decoded
+        decoded += 1
+        time.sleep(0.02)
+        return really(file, decoding)
+
+    cache.decode = slow
+    _, found = open_pictures(folder, SMALL)
+    results.put((decoded, int(np.asarray(found).sum())))
+
+
+def test_of_two_processes_one_builds_and_the_other_waits(pictures: Path, store: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    both = [context.Process(target=_open_slowly, args=(pictures / "train", results)) for _ in range(2)]
+    for process in both:
+        process.start()
+    found = sorted(results.get(timeout=60) for _ in both)
+    for process in both:
+        process.join()
+    assert [decoded for decoded, _ in found] == [0, 15]
+    assert found[0][1] == found[1][1]
+    assert len(built(store)) == 1
+
+
+BUILD_FOREVER = """
+import sys, time
+from pathlib import Path
+from gridsearch.training import cache
+def stuck(done, total):
+    print(done, flush=True)
+    time.sleep(60)
+cache.open_pictures(Path(sys.argv[1]), cache.Decoding(6, 8, "rgb", "bilinear"), on_progress=stuck)
+"""
+
+
+def test_a_process_killed_while_building_leaves_no_store_and_no_lock(pictures: Path, store: Path) -> None:
+    builder = subprocess.Popen(
+        [sys.executable, "-c", BUILD_FOREVER, str(pictures / "train")], stdout=subprocess.PIPE, text=True
+    )
+    assert builder.stdout is not None
+    assert builder.stdout.readline().strip() == "1"
+    assert any(".part-" in path.name for path in built(store))
+    builder.send_signal(signal.SIGKILL)
+    builder.wait()
+    builder.stdout.close()
+    _, found = open_pictures(pictures / "train", SMALL)
+    assert len(found) == 15
+    assert [".part-" in path.name for path in built(store)] == [False]
+
+
+def test_the_least_recently_used_stores_go_first(pictures: Path, store: Path) -> None:
+    for n, width in enumerate((4, 5, 6)):
+        open_pictures(pictures / "train", Decoding(6, width, "rgb", "nearest"))
+        newest = max(built(store), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(newest, (1000 + n, 1000 + n))
+    open_pictures(pictures / "train", Decoding(6, 4, "rgb", "nearest"))  # now the most recently used
+    gone = cache.clean(sum(found.bytes for found in cache.stores() if found.width != 5))
+    assert [found.width for found in gone] == [5]
+    assert sorted(found.width for found in cache.stores()) == [4, 6]
+
+
+def test_the_command_lists_and_clears(pictures: Path, store: Path) -> None:
+    open_pictures(pictures / "train", SMALL)
+    shown = CliRunner().invoke(cli, ["data", "cache"])
+    assert shown.exit_code == 0
+    assert "8 x 6" in shown.output
+    assert str(pictures / "train") in shown.output
+    cleared = CliRunner().invoke(cli, ["data", "cache", "--clear"])
+    assert "deleted 1" in cleared.output
+    assert built(store) == []
+    assert "no decoded pictures" in CliRunner().invoke(cli, ["data", "cache"]).output
