@@ -19,6 +19,8 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+import psutil
+
 from gridsearch.storage import is_full
 from gridsearch.tasks import Diverged, Emit, Reporter, Task, load_entry_point, numbers
 from gridsearch.trials import Ended, FailureKind, Outcome, Status, summarise
@@ -82,12 +84,16 @@ def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds:
 
 def _with_facts(outcome: Outcome, reporter: Reporter) -> Outcome:
     facts = {**outcome.facts, "host": socket.gethostname(), "pid": os.getpid(), "python": platform.python_version()}
+    facts["memory"] = psutil.Process().memory_info().rss
     facts |= reporter.facts
     if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
         facts["threads"] = int(os.environ["OMP_NUM_THREADS"])
     facts["epochs"] = max(reporter.epochs, default=-1) + 1
-    packages = ("tensorflow", "keras", "numpy")
-    facts |= {name: str(sys.modules[name].__version__) for name in packages if name in sys.modules}
+    packages = ("tensorflow", "jax", "torch", "keras", "numpy")
+    loaded = {name: module for name in packages if (module := sys.modules.get(name)) is not None}
+    facts |= {name: str(module.__version__) for name, module in loaded.items()}
+    if "keras" in loaded:
+        facts["backend"] = loaded["keras"].backend.backend()
     return Outcome(outcome.status, outcome.kind, outcome.metrics, outcome.message, outcome.charged, facts)
 
 

@@ -173,7 +173,7 @@ def open_pictures(
                     return names, Undecoded(files, decoding)
                 _build(store, folder, names, decoding, on_progress)
                 clean(LIMIT, keep=store)
-            pictures = np.load(store / "pictures.npy", mmap_mode="r")
+            pictures: np.ndarray = np.load(store / "pictures.npy", mmap_mode="r")
         os.utime(store)  # when it was last used
     except OSError as error:
         warn(f"pictures are decoded anew in every epoch: the store cannot be used: {error}")

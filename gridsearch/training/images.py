@@ -189,10 +189,16 @@ class _FastIterator(DirectoryIterator):  # type: ignore[misc]  # Keras has no ty
 
 def _for_each(function: Callable[[int], None], count: int) -> None:
     """Call a function with 0 to count - 1, in as many threads as this process has for its arithmetic."""
-    threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
-    mapped = _pool(threads).map if threads > 1 else map
-    for _ in mapped(function, range(count)):
-        pass
+    threads = min(int(os.environ.get("OMP_NUM_THREADS") or 1), count)
+
+    def part(first: int) -> None:
+        for number in range(first, count, threads):
+            function(number)
+
+    if threads > 1:
+        list(_pool(threads).map(part, range(threads)))
+    else:
+        part(0)
 
 
 @cache
