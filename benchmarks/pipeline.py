@@ -9,11 +9,9 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,7 +36,7 @@ def settings(
         "hparams": {"num_units": {"discrete": [256]}},
         "data": {"train": data / "train", "validation": data / "validation"},
         "augmentation": AUGMENTATION | augmentation,
-        "training": {"engine": engine, **training},
+        "training": {"engine": engine, "steps_per_epoch": steps},
     }
     return gridsearch.SweepConfig.model_validate(tables).settings_for({"num_units": 256})
 
@@ -62,7 +60,7 @@ def _speed(data: Path) -> None:
     rates: dict[str, list[float]] = {"keras": [], "fast": []}
     for number in range(ROUNDS + 1):
         for engine, found in rates.items():
-            batches = Pipelines(settings(data, engine, {"steps_per_epoch": 10**6}), seed=number).epochs(0, 10**6)
+            batches = Pipelines(settings(data, engine, 10**6), seed=number).epochs(0, 10**6)
             next(batches)
             began, pictures = time.perf_counter(), 0
             for batch, _ in islice(batches, BATCHES[engine]):
