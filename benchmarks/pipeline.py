@@ -28,9 +28,7 @@ BATCHES = {"keras": 12, "fast": 240}
 DRAWS = 10_000
 
 
-def settings(
-    data: Path, engine: str, training: Mapping[str, Any] = MappingProxyType({}), **augmentation: Any
-) -> Settings:
+def settings(data: Path, engine: str, steps: int | None = None, **augmentation: Any) -> Settings:
     """Those of a trial of the default network with this engine."""
     tables = {
         "hparams": {"num_units": {"discrete": [256]}},
