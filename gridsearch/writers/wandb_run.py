@@ -96,7 +96,8 @@ class WandbWriter:
         run.finish(exit_code=0 if session.status.has_result else 1)
         directory = Path(run.dir).parent
         if directory.is_dir():  # a disabled run has none
-            (directory / MARK).write_text(json.dumps(self._mark(session, len(epochs))), encoding="utf-8")
+            mark = self._mark(directory, session, len(epochs))
+            (directory / MARK).write_text(json.dumps(mark), encoding="utf-8")
 
     def close(self) -> None:
         """End W&B's service process; runs that are still open are marked by W&B as crashed."""
@@ -125,13 +126,15 @@ class WandbWriter:
         values = session.session.trial.values  # and nothing else that varies, or W&B's panels would explain by it
         return {"gridsearch.recipe" if "recipe" in values else "recipe": dict(self._sweep.recipe), **values}
 
-    def _mark(self, session: SessionRecord, epochs: int) -> dict[str, Any]:
+    def _mark(self, directory: Path, session: SessionRecord, epochs: int) -> dict[str, Any]:
         to = {"project": self._project, "entity": self._options.entity, "tags": list(self._options.tags)}
-        return {"session": session.name, "status": str(session.status), "epochs": epochs, **to}
+        size = sum(file.stat().st_size for file in directory.glob("*.wandb"))
+        return {"session": session.name, "status": str(session.status), "epochs": epochs, "bytes": size, **to}
 
     def _marked(self, directory: Path, session: SessionRecord, epochs: int) -> bool:
         with suppress(OSError, ValueError):
-            return bool(json.loads((directory / MARK).read_text(encoding="utf-8")) == self._mark(session, epochs))
+            found = json.loads((directory / MARK).read_text(encoding="utf-8"))
+            return bool(found == self._mark(directory, session, epochs))
         return False
 
     def _directories(self, identity: str) -> list[Path]:
