@@ -69,6 +69,7 @@ class Outside:
         self._thread: threading.Thread | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._ready = False
         self._asked: float | None = None
         self._problem = ""
         self._said_so = False
@@ -117,12 +118,14 @@ class Outside:
 
     def _wait(self) -> None:
         assert self._thread is not None
-        began = time.monotonic()
         patience = 0.0 if self._silent() > SECONDS_AT_END / 2 else SECONDS_AT_END
+        deadline = time.monotonic() + MOST_AT_END
         while self._thread.is_alive() and not self._problem:
+            if not self._ready:  # it imports, which asks nobody else and is limited in itself
+                deadline = time.monotonic() + MOST_AT_END
             if self._silent() > patience:
                 self._problem = f"it has not answered for {self._silent():.0f} s"
-            elif time.monotonic() - began > MOST_AT_END:
+            elif time.monotonic() > deadline:
                 self._problem = f"{self._queue.qsize():,} messages are still waiting for it"
             self._thread.join(0.05)
 
@@ -170,6 +173,7 @@ class Outside:
         connection = Connection(ours.detach())
         connection.send((self.name, self._background))
         self._answer(connection, SECONDS_TO_START)
+        self._ready = True
         return connection
 
     def _answer(self, connection: Connection, seconds: float) -> None:

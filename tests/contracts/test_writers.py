@@ -152,7 +152,7 @@ def epochs(of: SessionRecord) -> list[Epoch]:
 
 
 COMPLETED = Outcome(Status.COMPLETED, metrics=GOOD, facts={"epochs": 3})
-FAILED = Outcome.failed(FailureKind.EXCEPTION, "it's 50% \"out\" of\tmemory\nand more")
+FAILED = Outcome.failed(FailureKind.EXCEPTION, 'it\'s 50% "out" of\tmemory\nand more')
 
 
 def close(writer: Writer) -> None:
