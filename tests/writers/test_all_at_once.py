@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sweeps import TESTS
-from writers.wandb_files import directories, history, records, summaries, to_be_synced
+from writers.wandb_files import directories, history, records, summary, to_be_synced
 
 from gridsearch.check import check
 from gridsearch.export import sessions
@@ -68,7 +68,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_wandb_has_a_finished_run_for_each_trial_with_config_and_summary(home: Path) -> None:
-    record, runs = Record.read(home), summaries(home)
+    record = Record.read(home)
+    runs = [summary(each, by_its_users_command=True) for each in directories(home)]
+    runs.sort(key=lambda run: str(run["name"]))
     assert [run["name"] for run in runs] == [f"run-{n:04d}" for n in range(1, TRIALS + 1)]
     epochs = read_epochs(home)
     for run, trial in zip(runs, record.trials, strict=True):
