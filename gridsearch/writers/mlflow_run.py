@@ -18,6 +18,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -48,17 +49,25 @@ class MlflowWriter:
     """
 
     def __init__(self, background: Background) -> None:
-        self._sweep, options = background, Mlflow.model_validate(background.options)
-        home = background.home.resolve()
-        uri = options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
-        self._client = MlflowClient(uri)
-        name = options.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "gridsearch"
-        local = (home / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
-        found = self._client.get_experiment_by_name(name)
-        self._experiment = found.experiment_id if found else self._client.create_experiment(name, local)
+        self._sweep, self._options = background, Mlflow.model_validate(background.options)
+        self._home = background.home.resolve()
+        local = f"sqlite:///{self._home / 'mlflow.db'}"
+        self._uri = self._options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or local
         self._parent = ""
         self._runs: dict[str, str] = {}
         self._epochs: dict[str, set[int]] = {}
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        """Connected when there is something to tell: a store makes its tables, a server may hang."""
+        return MlflowClient(self._uri)
+
+    @cached_property
+    def _experiment(self) -> str:
+        name = self._options.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "gridsearch"
+        local = (self._home / "mlartifacts").as_uri() if self._uri.startswith("sqlite:") else None
+        found = self._client.get_experiment_by_name(name)
+        return str(found.experiment_id if found else self._client.create_experiment(name, local))
 
     def begin(self, session: SessionRecord) -> None:
         """Open the session's run, or the one that it has already."""

@@ -36,8 +36,8 @@ __all__ = ["Outside"]
 MOST_WAITING = 10_000
 """Messages that the queue holds: some MiB."""
 
-SECONDS_TO_START = 60.0
-SECONDS_TO_ANSWER = 60.0
+SECONDS_TO_START = 120.0
+SECONDS_TO_ANSWER = 120.0
 """How long a message may be on its way while the sweep runs; nobody waits for it."""
 
 SECONDS_AT_END = 10.0
@@ -121,7 +121,7 @@ class Outside:
         patience = 0.0 if self._silent() > SECONDS_AT_END / 2 else SECONDS_AT_END
         deadline = time.monotonic() + MOST_AT_END
         while self._thread.is_alive() and not self._problem:
-            if not self._ready:  # it imports, which asks nobody else and is limited in itself
+            if not self._ready:  # it is being imported, which waits for nobody else
                 deadline = time.monotonic() + MOST_AT_END
             if self._silent() > patience:
                 self._problem = f"it has not answered for {self._silent():.0f} s"
