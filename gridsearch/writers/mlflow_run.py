@@ -20,7 +20,6 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read on import
 
@@ -173,8 +172,12 @@ def _milliseconds(seconds: float) -> int:
 def accepted_name(name: str) -> str:
     """A name of a metric or parameter as MLflow takes it: letters, digits, ``_ - . : /`` and space, a relative path.
 
-    Whatever else is in it stands as its bytes in hexadecimal, as in an address.
+    Whatever else is in it stands as its bytes in hexadecimal.
     """
-    accepted = "".join(c if re.match(r"[\w./: -]", c, re.ASCII) else quote(c).replace("%", "-") for c in name)
+    accepted = "".join(c if re.match(r"[\w./: -]", c, re.ASCII) else _in_hexadecimal(c) for c in name)
     parts = [part if part.strip(".") else part.replace(".", "-2E") or "-" for part in accepted.split("/")]
     return "/".join(parts)[:250]
+
+
+def _in_hexadecimal(character: str) -> str:
+    return "".join(f"-{byte:02X}" for byte in character.encode("utf-8", "replace"))
