@@ -167,6 +167,29 @@ def rerun(trial: str, logdir: Path, as_json: bool) -> None:
     sys.exit(commands.rerun(logdir, trial, as_json))
 
 
+@cli.command()
+@logdir_argument
+@click.option("--project", help="W&B project, in place of the sweep file's.")
+@click.option("--entity", help="W&B user or team, in place of the sweep file's.")
+@as_json
+def wandb(logdir: Path, project: str | None, entity: str | None, as_json: bool) -> None:
+    """Write what is missing of a sweep's offline W&B runs, from the record; `wandb sync` uploads them."""
+    from gridsearch.commands import writers as commands
+
+    commands.wandb(logdir, project, entity, as_json)
+
+
+@cli.command()
+@logdir_argument
+@click.option("--tracking-uri", help="MLflow server or store, in place of the sweep file's.")
+@as_json
+def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
+    """Write what is missing of a sweep's MLflow runs, from the record."""
+    from gridsearch.commands import writers as commands
+
+    commands.mlflow(logdir, tracking_uri, as_json)
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @logdir_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")

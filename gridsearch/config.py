@@ -37,6 +37,7 @@ from gridsearch.settings import (
     Settings,
     Sweep,
     Training,
+    Writers,
 )
 from gridsearch.sweepfile import (
     At,
@@ -86,6 +87,7 @@ class SweepConfig(Section):
     model: Model = Model()
     training: Training = Training()
     sweep: Sweep = Sweep()
+    writers: Writers = Writers()
     folder: Path = Field(default_factory=Path.cwd, exclude=True)
     """Where ``[model]`` modules are found: the sweep file's folder. Paths are relative to the working directory."""
 

@@ -17,6 +17,7 @@ import json
 import os
 import socket
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -36,6 +37,7 @@ from gridsearch.record import (
     SessionRecord,
     check_version,
     connect,
+    inherited_identity,
     read_record,
 )
 from gridsearch.storage import boot_id, lives, told_plainly
@@ -202,6 +204,8 @@ class Journal:
         if self._database.execute("SELECT 1 FROM trial").fetchone():
             refuse_other_recipe(self.facts()["recipe"], recipe, config.space.hparams, self.home)
         with self.transaction():
+            if "identity" not in self.facts():
+                self.set_fact("identity", inherited_identity(self._database) or uuid.uuid4().hex)
             self.set_fact("recipe", dict(recipe))
             self.set_fact("tables", config.tables())
             self.set_fact("folder", str(config.folder))

@@ -9,6 +9,7 @@ sessions amount to is derived here, once, and stored nowhere.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from gridsearch.grid import united
 from gridsearch.hparams import HParam
 from gridsearch.storage import lives, told_plainly
 from gridsearch.sweepfile import declared_grids
-from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
+from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial
 
 __all__ = ["DATABASE", "SCHEMA_VERSION", "Record", "SessionRecord", "TrialRecord", "connect"]
 
@@ -114,6 +115,8 @@ class Record:
     held: bool
     """Whether a runner is at work."""
     trials: tuple[TrialRecord, ...]
+    identity: str = ""
+    """What tells this sweep from every other one, wherever its directory is moved: hexadecimal digits."""
 
     @classmethod
     def read(cls, home: Path) -> Record:
@@ -213,7 +216,14 @@ def read_record(database: sqlite3.Connection, home: Path) -> Record:
         folder=Path(json.loads(facts["folder"])),
         held=holder is not None and lives(*holder),
         trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
+        identity=json.loads(facts["identity"]) if "identity" in facts else inherited_identity(database),
     )
+
+
+def inherited_identity(database: sqlite3.Connection) -> str:
+    """The identity of a sweep that was recorded before sweeps had one: when its first trial was planned, and what."""
+    row = database.execute("SELECT planned, id FROM trial ORDER BY number LIMIT 1").fetchone()
+    return hashlib.sha256(repr(row).encode()).hexdigest()[:32] if row else ""
 
 
 SELECT_SESSIONS = (
@@ -248,3 +258,16 @@ def read_epochs(home: Path) -> dict[str, dict[int, Mapping[str, float]]]:
         for session, epoch, metrics in database.execute("SELECT session, epoch, metrics FROM epoch ORDER BY 1, 2"):
             epochs.setdefault(session, {})[epoch] = json.loads(metrics)
     return epochs
+
+
+def read_history(home: Path, session: str) -> list[Epoch]:
+    """One session's epochs as they were reported, in order.
+
+    Raises:
+        HomeError: as ``Record.read``.
+    """
+    file = home / DATABASE
+    select = "SELECT epoch, metrics, time FROM epoch WHERE session = ? ORDER BY epoch"
+    with told_plainly(file), closing(connect(file, readonly=True)) as database:
+        check_version(database, file)
+        return [Epoch(session, n, json.loads(metrics), at) for n, metrics, at in database.execute(select, (session,))]

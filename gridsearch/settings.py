@@ -19,11 +19,14 @@ __all__ = [
     "HOUSEKEEPING",
     "Augmentation",
     "Data",
+    "Mlflow",
     "Model",
     "Section",
     "Settings",
     "Sweep",
     "Training",
+    "Wandb",
+    "Writers",
 ]
 
 CATS_VS_DOGS = "gridsearch.training.models:cats_vs_dogs"
@@ -208,6 +211,8 @@ class Sweep(Section):
     """What TensorBoard gets of each session: final metrics; also every epoch; also Keras's graph and histograms."""
     exclude: tuple[dict[str, Any], ...] = ()
     """Rules; a combination that matches one is not trained."""
+    writers: tuple[str, ...] = ()
+    """Who is told besides TensorBoard: names of the entry points ``gridsearch.writers``, see ``[writers.NAME]``."""
 
 
 class Settings(Section):
@@ -219,3 +224,37 @@ class Settings(Section):
     training: Training
     folder: Path
     """Where ``[model]`` modules are imported from: the sweep file's folder."""
+
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Wandb(Section):
+    """``[writers.wandb]``: where Weights & Biases keeps the sweep's runs."""
+
+    project: Name | None = None
+    """None is what ``WANDB_PROJECT`` says, else ``gridsearch``."""
+    entity: Name | None = None
+    """A user or team; None is the default of whoever is logged in."""
+    mode: Literal["online", "offline", "disabled"] | None = None
+    """None is what ``WANDB_MODE`` says, else online. Offline runs are uploaded by ``wandb sync``."""
+    tags: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
+
+
+class Mlflow(Section):
+    """``[writers.mlflow]``: where MLflow keeps the sweep's runs."""
+
+    tracking_uri: Name | None = None
+    """A server or store; None is what ``MLFLOW_TRACKING_URI`` says, else ``mlflow.db`` in the log directory."""
+    experiment: Name | None = None
+    """None is what ``MLFLOW_EXPERIMENT_NAME`` says, else ``gridsearch``."""
+
+
+class Writers(Section):
+    """``[writers]``: a table for each writer that wants one; those of other packages look at theirs themselves."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Any]] = Field(init=False)
+
+    wandb: Wandb = Wandb()
+    mlflow: Mlflow = Mlflow()

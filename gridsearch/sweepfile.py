@@ -229,8 +229,8 @@ def _line(path: Sequence[str], each: Any, model: type[BaseModel], message: str) 
 def _fields_of(model: type[BaseModel], section: Sequence[str]) -> list[str]:
     """The keys that a section may have, or the sections themselves."""
     fields = model.model_fields
-    if section:
-        kind = fields[section[0]].annotation if section[0] in fields else None
+    for part in section:
+        kind = fields[part].annotation if part in fields else None
         fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
     return [name for name, field in fields.items() if not field.exclude]
 

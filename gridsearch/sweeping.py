@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from gridsearch.runner import Limits, Runner
 from gridsearch.stopping import Stop
 from gridsearch.storage import told_plainly
 from gridsearch.strategies.grid import GridStrategy
-from gridsearch.writers import Writer
+from gridsearch.writers import Writer, background_of
+from gridsearch.writers.choice import cure_of, refuse_unknown
+from gridsearch.writers.outside import Outside
 
 __all__ = ["Preview", "Result", "preview", "sweep"]
 
@@ -93,10 +95,12 @@ def sweep(
 
     Raises:
         DataError: the pictures cannot be trained on.
+        SweepFileError: ``sweep.writers`` names one that cannot be had.
         HomeError: the log directory is in use, of another recipe, damaged or not writable.
         Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
     """
     limits = limits or Limits()
+    refuse_unknown(config.sweep.writers)
     recipe = complete_recipe(config)
     from gridsearch.writers.events import EventsWriter
 
@@ -109,6 +113,7 @@ def sweep(
         if plan.left:
             _decode_pictures(config, warn, on_decoded)
         with (
+            _outside_writers(config, before, warn) as outside,
             closing(_executor(config, stop, plan)) as executor,
             closing(EventsWriter(home, config.objective)) as events,
         ):
@@ -122,13 +127,23 @@ def sweep(
                 executor,
                 [events, *writers],
                 stop,
-                displays=displays(plan, before, executor.slots),
+                displays=[*displays(plan, before, executor.slots), *outside],
                 limits=limits,
                 facts={"host": socket.gethostname(), **(facts or {})},
                 warn=warn,
             ).run()
         record = journal.record()
     return Result(record, plan_of(config, record))
+
+
+@contextmanager
+def _outside_writers(config: SweepConfig, record: Record, warn: Callable[[str], None]) -> Iterator[Sequence[Writer]]:
+    """Those that ``sweep.writers`` names, each of which starts its process when there is something to tell."""
+    with ExitStack() as opened:
+        yield [
+            opened.enter_context(closing(Outside(name, background_of(record, name), warn, cure_of(name, record.home))))
+            for name in dict.fromkeys(config.sweep.writers)
+        ]
 
 
 def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:

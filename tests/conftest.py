@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,3 +47,17 @@ def pictures(tmp_path: Path) -> Path:
                 colour = (200, 10 * n, 30) if name == "cat" else (30, 10 * n, 200)
                 Image.new("RGB", (12, 9), colour).save(folder / f"{name}.{n}.png")
     return data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever this machine's user has set up for W&B and MLflow is none of the tests' business, nor is any network."""
+    own = tmp_path_factory.mktemp("settings")
+    with pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.startswith(("WANDB_", "MLFLOW_"))]:
+            patched.delenv(name)
+        for kind in ("CONFIG", "CACHE", "DATA"):
+            patched.setenv(f"WANDB_{kind}_DIR", str(own / kind.lower()))
+        patched.setenv("WANDB_MODE", "offline")
+        patched.setenv("WANDB_ERROR_REPORTING", "false")
+        yield

@@ -22,6 +22,19 @@ def tiny(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -
     )
 
 
+def convolutional(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """The model of a tutorial on tuning: how many filters its first layer has is one of the questions."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Input(shape),
+            layers.Conv2D(int(values["filters"]), 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
 def deaf(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
     """A network that asks for no value at all."""
     return tiny({}, shape, classes)

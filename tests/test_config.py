@@ -789,3 +789,31 @@ def test_all_hparams_that_nothing_can_take_are_told_at_once(refused: Refuse) -> 
 def test_bad_hparams_of_several_grids_are_told_at_once(refused: Refuse) -> None:
     lines = refused("[[hparams]]\ndropout = 1\n[[hparams]]\nnum_units = { discrete = [] }\n")
     assert [line.split(":")[0] for line in lines] == ["hparams.dropout", "hparams.num_units"]
+
+
+def test_each_writer_may_have_a_table_and_none_of_it_is_of_the_recipe(tmp_path: Path) -> None:
+    told = {"writers": {"wandb": {"mode": "offline", "tags": ["a"]}, "lines": {"greeting": "hello"}}}
+    tables = {"hparams": {"x": {"discrete": [1]}}, "model": {"objective": "m:f"}}
+    plain, config = (SweepConfig.validate_tables({**tables, **more}, where="f", folder=tmp_path) for more in ({}, told))
+    assert config.writers.wandb.mode == "offline"
+    assert config.tables()["writers"] == told["writers"]
+    assert config.recipe() == plain.recipe()
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"wandb": {"projct": "cats"}}, "writers.wandb.projct: unknown key; did you mean 'project'?"),
+        (
+            {"wandb": {"mode": "onlin"}},
+            "writers.wandb.mode = 'onlin': input should be 'online', 'offline' or 'disabled'",
+        ),
+        ({"mlflow": {"experiment": ""}}, "writers.mlflow.experiment"),
+        ({"lines": "hello"}, "writers.lines = 'hello': input should be a valid dictionary"),
+    ],
+)
+def test_a_mistake_in_a_writers_table_is_told(tmp_path: Path, table: dict[str, object], words: str) -> None:
+    tables = {"hparams": {"x": {"discrete": [1]}}, "model": {"objective": "m:f"}, "writers": table}
+    with pytest.raises(SweepFileError) as refusal:
+        SweepConfig.validate_tables(tables, where="f", folder=tmp_path)
+    assert words in str(refusal.value)

@@ -12,6 +12,7 @@ import gridsearch
 PACKAGE = Path(gridsearch.__file__).parent
 FLOORS = ("words", "memory and choice", "doing", "telling")
 ONE_ROOM = {"tensorflow": "training", "keras": "training", "scipy": "training", "pydantic": "memory and choice"}
+ONE_ROOM |= {"wandb": "writers", "mlflow": "writers"}
 MOST_LINES = 400
 
 

@@ -13,6 +13,7 @@ from sweeps import configured
 from gridsearch.sweeping import sweep
 
 HEAVY = {"tensorflow", "keras", "jax", "torch", "scipy", "ray", "wandb", "keras_tuner", "optuna", "plotly", "sklearn"}
+HEAVY |= {"mlflow", "sqlalchemy", "pandas"}
 
 LOOK = """
 import json, sys

@@ -291,3 +291,16 @@ def test_closing_twice_does_nothing(home: Path) -> None:
     journal = Journal(home)
     journal.close()
     journal.close()
+
+
+def test_a_record_that_had_no_identity_gets_one_that_stays(home: Path) -> None:
+    config = configured(home, {"x": {"discrete": [0.5]}})
+    with Journal(home) as journal:
+        journal.settle(config, config.recipe())
+        with journal.transaction():
+            journal.plan({"x": 0.5})
+            journal._database.execute("DELETE FROM sweep WHERE key = 'identity'")
+        inherited = journal.record().identity
+        journal.settle(config, config.recipe())
+    assert len(inherited) == 32
+    assert Record.read(home).identity == inherited

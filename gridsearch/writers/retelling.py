@@ -1,0 +1,68 @@
+"""Telling an outside writer, from the record, what it has missed: at any time, and as often as one likes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gridsearch.record import Record, SessionRecord, read_history
+from gridsearch.trials import FailureKind, Outcome, Status
+from gridsearch.writers import Closes, Keeps, Writer, background_of, tell_whole
+from gridsearch.writers.choice import load, refuse_unknown
+
+__all__ = ["Retold", "retell"]
+
+
+@dataclass(frozen=True)
+class Retold:
+    """How many runs the writer has now, and how many of them were missing or not complete."""
+
+    runs: int
+    written: int
+
+
+def retell(name: str, home: Path, **options: Any) -> Retold:
+    """Tell a writer every session that it has no complete account of; those in training are left to their runner.
+
+    Args:
+        name: of the writer's entry point.
+        home: the log directory.
+        options: in place of those in the sweep file's table of the writer.
+
+    Raises:
+        SweepFileError: the writer cannot be had.
+        HomeError: there is no record, or it cannot be read.
+    """
+    refuse_unknown([name], f"gridsearch {name}")
+    record = Record.read(home)
+    writer, written = load(name)(background_of(record, name, **options)), 0
+    sessions = _accounts(writer, _ended(record))
+    try:
+        for session in sessions:
+            epochs = read_history(home, session.name)
+            if not (isinstance(writer, Keeps) and writer.has(session, len(epochs))):
+                tell_whole(writer, session, epochs)
+                written += 1
+    finally:
+        if isinstance(writer, Closes):
+            writer.close()
+    return Retold(len(sessions), written)
+
+
+def _ended(record: Record) -> Iterable[SessionRecord]:
+    """Every session that has ended; one that a dead runner left running ended as the next runner will say."""
+    cut_off = Outcome.failed(FailureKind.INTERRUPTED, "the runner died")
+    for session in record.sessions:
+        if session.status is not Status.RUNNING:
+            yield session
+        elif not record.held:
+            yield replace(session, outcome=replace(cut_off, facts=session.outcome.facts), ended=session.began)
+
+
+def _accounts(writer: Writer, sessions: Iterable[SessionRecord]) -> list[SessionRecord]:
+    """The last session of each key: the others' accounts would only be replaced by it."""
+    if not isinstance(writer, Keeps):
+        return list(sessions)
+    return list({writer.key(session): session for session in sessions}.values())

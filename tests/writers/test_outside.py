@@ -1,0 +1,174 @@
+"""Writers in processes of their own: whatever becomes of them, the sweep takes no longer and loses nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from hostile_writers import Hanging
+from sweeps import TESTS, configured
+
+from gridsearch.errors import SweepFileError
+from gridsearch.record import Record
+from gridsearch.sweeping import sweep
+from gridsearch.trials import Status
+from gridsearch.writers import outside
+from gridsearch.writers.choice import GROUP
+
+X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package of the user's with writers, as pip leaves one behind."""
+    site = tmp_path / "site"
+    info = site / "hostile-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
+    kinds = ["Listening", "Raising", "Hanging", "Slow", "Dying", "Refusing", "HangingAtTheEnd", "Missing"]
+    lines = "\n".join(f"{kind.lower()} = hostile_writers:{kind}" for kind in kinds)
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{lines}\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(TESTS)]))
+
+
+def run(home: Path, *writers: str, hparams: Any = None, **tables: Any) -> tuple[Record, list[str], float]:
+    """A quick sweep that tells these; the record, what the user was told, and the seconds it took."""
+    warnings: list[str] = []
+    config = configured(home, hparams or X, sweep={"writers": list(writers)}, **tables)
+    began = time.monotonic()
+    record = sweep(config, warn=warnings.append).record
+    took = time.monotonic() - began
+    assert psutil.Process().children() == []
+    assert record.count(Status.COMPLETED) == len(record.trials)
+    return record, warnings, took
+
+
+def heard(home: Path) -> list[str]:
+    return (home / "heard.txt").read_text().splitlines()
+
+
+def test_a_writer_of_a_users_own_hears_everything_in_order_in_a_process_of_its_own(home: Path) -> None:
+    _, warnings, _ = run(home, "listening", writers={"listening": {"greeting": "hello"}})
+    assert warnings == []
+    lines = heard(home)
+    assert lines[0] == "made hello accuracy"
+    session = ["begin run-0001", *(f"epoch run-0001 {n}" for n in range(3)), "end run-0001 completed"]
+    assert lines[1:6] == session
+    assert (lines[-2], len(lines)) == ("end run-0003 completed", 17)
+    assert lines[-1] != f"closed {os.getpid()}"
+
+
+def test_a_sweep_with_nothing_left_to_do_starts_no_process(home: Path) -> None:
+    run(home, "listening")
+    before = heard(home)
+    run(home, "listening")
+    assert heard(home) == before
+
+
+def test_a_session_that_a_dead_runner_began_is_heard_whole(home: Path) -> None:
+    from gridsearch.journal import Journal
+    from gridsearch.trials import Epoch, Session
+
+    config = configured(home, X)
+    with Journal(home) as journal:
+        journal.settle(config, config.recipe())
+        with journal.transaction():
+            session = Session(journal.plan({"x": 0.25}), 0, 1, 0)
+            journal.begin(session, 0.0, {"boot": journal.boot})
+            journal.epoch(Epoch(session.name, 0, {"accuracy": 0.1}, 1.0))
+    run(home, "listening")
+    assert heard(home)[1:4] == ["begin run-0001", "epoch run-0001 0", "end run-0001 failed"]
+    assert "end run-0001-a2 completed" in heard(home)
+
+
+@pytest.mark.parametrize(
+    ("writer", "problem"),
+    [
+        ("raising", "ConnectionError: the server is out of order"),
+        ("dying", "its process ended (about to fall)"),
+        ("refusing", "ValueError: no such project"),
+        ("missing", "AttributeError: module 'hostile_writers' has no attribute 'Missing'"),
+    ],
+)
+def test_a_writer_that_fails_is_switched_off_with_one_line_and_others_are_not(
+    home: Path, writer: str, problem: str
+) -> None:
+    _, warnings, _ = run(home, writer, "listening")
+    assert warnings == [f"{writer} is switched off, the sweep goes on without it: {problem}"]
+    assert {f"end run-000{n} completed" for n in (1, 2, 3)} <= set(heard(home))
+
+
+def test_a_writer_that_hangs_is_ended_with_all_that_it_started(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "SECONDS_AT_END", 1.0)
+    _, (warning,), took = run(home, "hanging")
+    assert "hanging is switched off, the sweep goes on without it: it has not answered for 1 s" in warning
+    assert took < 20, "its process starts, and is given a second"
+    pids = [int(pid) for line in heard(home) if line.startswith("pids") for pid in line.split()[1:]]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 10
+    while any(_lives(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"{Hanging.__name__} left something behind"
+        time.sleep(0.05)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_one_that_hangs_while_the_sweep_runs_is_not_waited_for_at_its_end(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "SECONDS_AT_END", 4.0)
+    monkeypatch.setenv("EPOCH_SECONDS", "2")
+    _, (warning,), took = run(home, "hanging", hparams={"x": {"discrete": [0.5]}})
+    assert "it has not answered" in warning
+    assert took < 6 + 2
+
+
+def test_a_writer_that_falls_behind_is_switched_off(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "MOST_WAITING", 5)
+    _, (warning,), _ = run(home, "slow")
+    assert warning == "slow is switched off, the sweep goes on without it: 5 messages are waiting for it"
+
+
+def test_the_end_of_the_sweep_waits_for_what_is_in_the_queue_but_not_for_ever(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "MOST_AT_END", 2.5)
+    _, (warning,), _ = run(home, "slow")
+    assert "messages are still waiting for it" in warning
+    assert "end run-0001 completed" not in heard(home)
+
+
+def test_a_writer_that_hangs_when_it_closes_is_not_waited_for_long(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "SECONDS_AT_END", 1.0)
+    _, (warning,), _ = run(home, "hangingattheend")
+    assert "it has not answered for 1 s" in warning
+    assert heard(home)[-1] == "end run-0003 completed"
+
+
+def test_a_writer_that_is_not_there_is_refused_before_anything_is_trained(home: Path) -> None:
+    with pytest.raises(SweepFileError, match=r"sweep\.writers: 'wandbb' is not a writer\n  Did you mean 'wandb'"):
+        run(home, "wandbb")
+    with pytest.raises(SweepFileError, match=r"The writers installed here are .*mlflow, .*wandb"):
+        run(home, "qqqqqqq")
+    assert not home.exists()
+
+
+def test_one_whose_package_is_missing_is_refused_with_what_to_install(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gridsearch.writers import choice
+
+    monkeypatch.setitem(choice.PACKAGES, "mlflow", ("mlflow", "there_is_no_such_package"))
+    with pytest.raises(SweepFileError, match=r"pip install 'gridsearch\[mlflow\]'"):
+        run(home, "mlflow")
+    assert not home.exists()

@@ -1,0 +1,208 @@
+"""Weights & Biases where it hurts: no server, a bad one, kills; and what is rebuilt from the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.harness import Sweep, kill_all, none_left
+from sweeps import TESTS, configured
+from writers.servers import BEHAVIOURS, server
+from writers.wandb_files import directories, history, records, summaries, to_be_synced
+
+from gridsearch.record import Record
+from gridsearch.sweeping import sweep
+from gridsearch.trials import Status
+from gridsearch.writers.wandb_run import MARK
+
+pytestmark = pytest.mark.slow
+
+FOUR = """
+[hparams]
+x = { discrete = [0.2, 0.4, 0.6, 0.8] }
+[model]
+objective = "objectives:gated"
+[sweep]
+workers = 1
+writers = ["wandb"]
+[writers.wandb]
+mode = "offline"
+"""
+
+
+def sweep_in(folder: Path, text: str, **environment: str) -> Sweep:
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(TESTS / "objectives.py", folder)
+    (folder / "sweep.toml").write_text(text)
+    return Sweep(folder, environment)
+
+
+def retold(home: Path, *options: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "gridsearch", "wandb", str(home), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def ids(home: Path) -> list[str]:
+    return sorted(directory.name.split("-", 3)[3] for directory in directories(home))
+
+
+def test_a_sweep_that_was_killed_is_rebuilt_completely_under_the_same_ids(tmp_path: Path) -> None:
+    """Rebuilt twice as the kill left it, resumed, and rebuilt twice again."""
+    go = tmp_path / "go"
+    sweep = sweep_in(tmp_path / "sweep", FOUR, GO_ON=str(go))
+    process, deadline = sweep.start(), time.monotonic() + 90
+    while len(directories(sweep.home)) < 3:
+        assert time.monotonic() < deadline, sweep.said()
+        assert process.poll() is None, sweep.said()
+        time.sleep(0.05)
+    kill_all(process.pid)
+    process.wait()
+    assert none_left(process.pid)
+    time.sleep(1.0)  # W&B's service notices that it is alone
+    live, left = ids(sweep.home), Record.read(sweep.home).sessions
+    identity = Record.read(sweep.home).identity[:12]
+    expected = [f"{identity}-run-{n:04d}" for n in (1, 2, 3, 4)]
+    assert live == expected[:3]
+    complete = [(directory / MARK).exists() for directory in directories(sweep.home)]
+    assert not all(complete), "W&B was in the middle of one"
+    assert retold(sweep.home)["runs"] == len(left)
+    states = {Status.COMPLETED: "finished", Status.RUNNING: "failed"}
+    assert [run["state"] for run in summaries(sweep.home)] == [states[session.status] for session in left]
+    assert [session.status for session in left] == [Status.COMPLETED, Status.COMPLETED, Status.RUNNING]
+    assert retold(sweep.home) == {"runs": len(left), "written": 0}
+    go.touch()
+    assert sweep.finish() == 0
+    assert len(Record.read(sweep.home).sessions) == 5, "one of them interrupted"
+    assert retold(sweep.home) == {"runs": 4, "written": 0}
+    assert_complete(sweep.home, expected)
+    shutil.rmtree(sweep.home / "wandb")
+    assert retold(sweep.home) == {"runs": 4, "written": 4}
+    assert_complete(sweep.home, expected)
+
+
+def assert_complete(home: Path, expected: list[str]) -> None:
+    """Four finished runs with all their epochs, one of them of a second attempt under the id of the first."""
+    runs = summaries(home)
+    assert [run["state"] for run in runs] == ["finished"] * 4
+    assert [run["summary"]["session"]["trial"] for run in runs] == [f"run-{n:04d}" for n in (1, 2, 3, 4)]
+    assert sum(run["name"].endswith("-a2") for run in runs) == 1
+    assert [run["summary"]["accuracy"] for run in runs] == [0.2, 0.4, 0.6, 0.8]
+    assert all(len(history(records(directory))) == 3 for directory in directories(home))
+    assert ids(home) == to_be_synced(home) == expected
+
+
+def test_runs_that_were_lost_or_cut_are_rebuilt_and_the_others_left_alone(home: Path) -> None:
+    sweep(configured(home, {"x": {"discrete": [0.2, 0.4, 0.6]}}))
+    assert retold(home, "--project", "cats") == {"runs": 3, "written": 3}
+    before = ids(home)
+    first, second, third = sorted(directories(home), key=lambda each: each.name[-8:])
+    shutil.rmtree(first)
+    (file,) = second.glob("*.wandb")
+    file.write_bytes(file.read_bytes()[:-7])
+    time.sleep(1.0)  # the directory's name tells seconds
+    assert retold(home, "--project", "cats") == {"runs": 3, "written": 2}
+    assert ids(home) == before
+    assert third in directories(home)
+    assert [run["state"] for run in summaries(home)] == ["finished"] * 3
+    assert retold(home, "--project", "dogs") == {"runs": 3, "written": 3}
+    assert {run["project"] for run in summaries(home)} == {"dogs"}
+
+
+def test_a_failed_trials_run_says_failed_live_and_rebuilt(home: Path) -> None:
+    behaviours = {"behaviour": {"discrete": ["fine", "raises", "diverges", "killed"]}}
+    processes = {"executor": "processes", "workers": 1, "writers": ["wandb"]}
+    retries = {"retries": {"killed": 0}}
+    sweep(configured(home, behaviours, "objectives:behaving", training=retries, sweep=processes))
+    for _ in ("live", "rebuilt"):
+        runs = summaries(home)
+        assert [run["state"] for run in runs] == ["finished", "failed", "failed", "failed"]
+        assert [run["exit_code"] for run in runs] == [0, 1, 1, 1]
+        assert runs[1]["summary"]["failure"] == "exception: RuntimeError: out of learning"
+        assert runs[3]["summary"]["failure"].startswith("killed: the worker was killed by signal 9")
+        assert "accuracy" not in runs[1]["summary"], "it has no result"
+        shutil.rmtree(home / "wandb")
+        assert retold(home) == {"runs": 4, "written": 4}
+
+
+def test_a_disabled_wandb_writes_nothing(home: Path) -> None:
+    warnings: list[str] = []
+    config = configured(home, {"x": {"discrete": [0.5]}}, sweep={"writers": ["wandb"]},
+                        writers={"wandb": {"mode": "disabled"}})  # fmt: skip
+    sweep(config, warn=warnings.append)
+    assert warnings == []
+    assert directories(home) == []
+
+
+def test_offline_means_that_nobody_is_called(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server("hangs") as (address, calls):
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, address)
+        monkeypatch.setenv("WANDB_BASE_URL", address)
+        config = configured(home, {"x": {"discrete": [0.5]}}, sweep={"writers": ["wandb", "mlflow"]},
+                            writers={"wandb": {"mode": "offline"}})  # fmt: skip
+        monkeypatch.setenv("WANDB_MODE", "online")
+        monkeypatch.delenv("WANDB_ERROR_REPORTING")
+        warnings: list[str] = []
+        sweep(config, warn=warnings.append)
+        shutil.rmtree(home / "wandb")
+        retold(home)
+        assert (len(directories(home)), warnings, calls) == (1, [], [])
+
+
+SLOWED = """
+import sys, time
+from sweeps import configured
+from gridsearch.sweeping import sweep
+from pathlib import Path
+config = configured(Path(sys.argv[1]), {"behaviour": {"discrete": ["fine", "waits"]}}, "objectives:behaving",
+                    sweep={"writers": ["wandb"]}, writers={"wandb": {"mode": "online"}})
+began = time.time()
+sweep(config, warn=lambda line: print(line, file=sys.stderr))
+print(began, time.time())
+"""
+
+
+def test_a_server_that_serves_nobody_costs_less_than_five_percent(tmp_path: Path) -> None:
+    """The last trials end some seconds after W&B has begun to try; from then on nothing is waited for."""
+    go = tmp_path / "go"
+    with ExitStack() as opened:
+        servers = {behaviour: opened.enter_context(server(behaviour)) for behaviour in BEHAVIOURS}
+        sweeps = {behaviour: _started(tmp_path / behaviour, go, address) for behaviour, (address, _) in servers.items()}
+        deadline = time.monotonic() + 120
+        while not all(calls for _, calls in servers.values()):
+            assert time.monotonic() < deadline, "W&B was never told anything"
+            time.sleep(0.05)
+        time.sleep(8.0)
+        go.touch()
+        for behaviour, process in sweeps.items():
+            out, said = process.communicate(timeout=60)
+            assert said.startswith("wandb is switched off, the sweep goes on without it: "), behaviour
+            assert "`gridsearch wandb" in said
+            assert len(said.splitlines()) == 1
+            began, ended = (float(word) for word in out.split())
+            record = Record.read(tmp_path / behaviour)
+            assert record.count(Status.COMPLETED) == 2
+            trained = max(session.ended or 0.0 for session in record.sessions) - began
+            assert ended - began < 1.05 * trained, behaviour
+
+
+def _started(home: Path, go: Path, address: str) -> subprocess.Popen[str]:
+    online = {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0123456789" * 4}
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOWED, str(home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(TESTS), "GO_ON": str(go), **online},
+    )
