@@ -130,7 +130,18 @@ def best(logdir: Path, top: int, as_json: bool) -> None:
 
 @cli.command()
 @logdir_argument
-@click.option("--format", "kind", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option("--metric", help="Which metric to explain; default: the sweep's own.")
+@as_json
+def importance(logdir: Path, metric: str | None, as_json: bool) -> None:
+    """Say how much each HParam matters: importance, correlation, analysis of variance."""
+    from gridsearch.commands import analysis as commands
+
+    commands.importance(logdir, metric, as_json)
+
+
+@cli.command()
+@logdir_argument
+@click.option("--format", "kind", type=click.Choice(["csv", "json", "parquet"]), default="csv", show_default=True)
 @click.option("--history", is_flag=True, help="A row for each epoch instead of each session.")
 def export(logdir: Path, kind: str, history: bool) -> None:
     """Print the record as a table: values, status and metrics of each session."""

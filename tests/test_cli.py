@@ -323,3 +323,18 @@ def test_a_repeat_that_failed_is_named_with_its_own_log(folder: Path) -> None:
     assert done.returncode == 1
     assert "run-0001 failed (exception): RuntimeError: bad luck" in done.stderr.splitlines()[-3]
     assert len(json.loads(done.stdout)["trials"]) == 1
+
+
+def test_importance_says_what_matters_and_refuses_in_words(folder: Path) -> None:
+    (folder / "sweep.toml").write_text(NUMBERS.replace("0.75]", '0.75, 0.9] }\nside = { discrete = ["l", "r"]'))
+    gridsearch(folder, "sweep")
+    home = "logs/hparam_tuning"
+    told = gridsearch(folder, "importance", home).stdout
+    assert "accuracy over 8 trials: random forest of 64 trees" in told
+    assert told.splitlines()[2].split()[::2] == ["x", "+1.000"]
+    found = json.loads(gridsearch(folder, "importance", home, "--json").stdout)
+    assert (found["n"], list(found["shares"])) == (8, ["x", "side"])
+    assert found["variance"]["effects"][0]["share"] == pytest.approx(1.0)
+    refused = gridsearch(folder, "importance", home, "--metric", "recall")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no trial has a metric 'recall'\n  There are accuracy, best_accuracy" in refused.stderr

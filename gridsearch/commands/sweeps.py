@@ -14,6 +14,7 @@ from typing import Any
 
 from gridsearch.commands.common import as_rows, counts, print_json, say, tell
 from gridsearch.config import SweepConfig
+from gridsearch.errors import UserError
 from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record import Record
@@ -143,11 +144,16 @@ def best(home: Path, top: int, as_json: bool) -> None:
 
 
 def export(home: Path, kind: str, history: bool) -> None:
-    """Print the record as CSV or JSON."""
+    """Print the record as CSV, JSON or Parquet."""
     from gridsearch import export as tables
 
+    if kind == "parquet" and sys.stdout.isatty():
+        raise UserError("Parquet is binary", where="--format parquet", cure="Send it to a file: ... > trials.parquet")
     record = Record.read(home)
     rows = tables.history(record) if history else tables.sessions(record)
+    if kind == "parquet":
+        say(tables.as_parquet(rows), nl=False)
+        return
     say(tables.as_csv(rows) if kind == "csv" else tables.as_json(rows), nl=False)
 
 
