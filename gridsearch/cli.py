@@ -141,6 +141,18 @@ def importance(logdir: Path, metric: str | None, as_json: bool) -> None:
 
 @cli.command()
 @logdir_argument
+@click.option("--out", type=PATH, help="The file to write; default: report.html in the log directory.")
+@click.option("--figures", type=PATH, metavar="DIR", help="Write each figure as PNG and SVG, too.")
+@as_json
+def report(logdir: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
+    """Write the report: one HTML file that shows why the winner won, and needs no network."""
+    from gridsearch.commands import analysis as commands
+
+    commands.report(logdir, out, figures, as_json)
+
+
+@cli.command()
+@logdir_argument
 @click.option("--format", "kind", type=click.Choice(["csv", "json", "parquet"]), default="csv", show_default=True)
 @click.option("--history", is_flag=True, help="A row for each epoch instead of each session.")
 def export(logdir: Path, kind: str, history: bool) -> None:

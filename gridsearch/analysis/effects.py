@@ -8,6 +8,7 @@ import numpy as np
 
 from gridsearch.analysis.table import Table
 from gridsearch.record import Record, TrialRecord
+from gridsearch.trials import Objective
 
 __all__ = ["Effect", "Level", "effects", "fastest_best"]
 
@@ -52,24 +53,26 @@ def effects(table: Table) -> tuple[Effect, ...]:
     return tuple(found)
 
 
-def fastest_best(record: Record, metric: str | None = None) -> tuple[TrialRecord, ...]:
+def fastest_best(record: Record, metric: str | None = None, *, maximize: bool | None = None) -> tuple[TrialRecord, ...]:
     """The Pareto front of time against a metric, fastest first: no trial is both faster and better than one of these.
 
     Args:
         record: the sweep.
-        metric: the objective if not given; better is what the objective says is better.
+        metric: the objective if not given.
+        maximize: whether more of it is better; as of the objective if not given.
     """
     metric = metric or record.objective.metric
+    objective = Objective(metric, record.objective.maximize if maximize is None else maximize)
+    sign = -1.0 if objective.maximize else 1.0
     timed = [
-        (seconds, value, trial)
+        (seconds, sign * value, value, trial)
         for trial in record.trials
         if (seconds := trial.mean("seconds")) is not None and (value := trial.mean(metric)) is not None
     ]
-    sign = -1.0 if record.objective.maximize else 1.0
     front: list[TrialRecord] = []
     best: float | None = None
-    for _, value, trial in sorted(timed, key=lambda entry: (entry[0], sign * entry[1])):
-        if best is None or record.objective.better(value, best):
+    for _, _, value, trial in sorted(timed, key=lambda entry: entry[:2]):
+        if best is None or objective.better(value, best):
             best = value
             front.append(trial)
     return tuple(front)

@@ -17,7 +17,7 @@ from gridsearch.errors import UserError
 from gridsearch.record import Record
 from gridsearch.tables import aligned, plain
 
-__all__ = ["importance"]
+__all__ = ["importance", "report"]
 
 LEAST_SHARE = 0.0005
 """Effects below this share of the variance are not listed for people: twelve HParams have 66 pairs."""
@@ -46,6 +46,19 @@ def importance(home: Path, metric: str | None, as_json: bool) -> None:
     say(_variance_table(analysed) if analysed else f"no analysis of variance: {refused}")
     if verdict:
         say(verdict.sentence)
+
+
+def report(home: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
+    """Write the report, and its figures if they are asked for."""
+    from gridsearch.report.page import write_report
+
+    record = Record.read(home)
+    written = [write_report(record, out)]
+    if as_json:
+        print_json({"written": [str(file) for file in written]})
+    else:
+        for file in written:
+            say(str(file))
 
 
 def _importance_table(found: Importance, linear: Mapping[str, Any]) -> str:
