@@ -14,7 +14,7 @@ from typing import Any
 
 from gridsearch.commands.common import as_rows, counts, print_json, say, tell
 from gridsearch.config import SweepConfig
-from gridsearch.errors import UserError
+from gridsearch.errors import Interrupted, UserError
 from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record import Record
@@ -31,17 +31,25 @@ MOST_FAILED = 10
 def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     """Run a sweep and print its leaderboard; 1 if a trial of the plan has failed."""
     from gridsearch.provenance import provenance
+    from gridsearch.report.afterwards import leave_report
     from gridsearch.sweeping import sweep as run
 
     began, home = time.monotonic(), config.sweep.logdir
+    report = home / "report.html"
     with ExitStack() as displays:
 
         def progress(plan: Plan, record: Record, slots: int) -> list[Any]:
             tell(str(plan))
             return [displays.enter_context(_progress(config, plan, record, slots))] if plan.left else []
 
-        facts = provenance(shlex.join(sys.argv))
-        result = run(config, limits=limits, displays=progress, facts=facts, warn=tell)
+        facts, trained = provenance(shlex.join(sys.argv)), time.time()
+        try:
+            result = run(config, limits=limits, displays=progress, facts=facts, warn=tell)
+        except Interrupted:
+            leave_report(home, tell)
+            raise
+    if not report.exists() or any(session.began >= trained for session in result.record.sessions):
+        leave_report(home, tell)
     failed = [trial for trial, standing in standings(config, result.record.trials).values() if standing == "failed"]
     if as_json:
         ranked = result.record.ranked()
@@ -54,7 +62,7 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
             tell(ended_line(session, config.objective, home))
     nothing = "nothing left to do" if result.plan.left == 0 else f"{result.plan.left} left"
     tell(f"{nothing}: {result.plan}  ({duration(time.monotonic() - began)})")
-    tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(home))}")
+    tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(home))}, or open {report}")
     return 1 if result.plan.failed or result.plan.left else 0
 
 

@@ -25,7 +25,7 @@ function number(value, digits = 4) {
   if (typeof value !== "number") return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return String(value);
   const size = Math.abs(value);
-  return size < 1e-4 || size >= 1e9 ? value.toExponential(Math.max(0, digits - 2)) : String(Number(value.toPrecision(digits)));
+  return size < 1e-4 || size >= 1e9 ? Number(value.toPrecision(digits)).toExponential() : String(Number(value.toPrecision(digits)));
 }
 
 function duration(seconds) {

@@ -39,7 +39,7 @@ MOST_CURVES = 6
 MOST_LOGS, LOG_BYTES = 100, 4096
 """Failed sessions whose log is quoted, and how much of its end."""
 
-WIDE = 50.0
+WIDE = 10.0
 """How many times its smallest the largest of a list of numbers must be for its axis to be logarithmic."""
 
 

@@ -145,7 +145,7 @@ function redrawn(get) {
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; soon(); } });
   for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => get()());
-  addEventListener("beforeprint", () => { document.body.classList.add("paper"); get()(); for (const d of document.querySelectorAll("details")) d.open = true; });
+  addEventListener("beforeprint", () => { document.body.classList.add("paper"); get()(); });
   addEventListener("afterprint", () => { document.body.classList.remove("paper"); get()(); });
 }
 
@@ -182,7 +182,7 @@ function showLive() {
     if (JSON.stringify(sweeps) !== JSON.stringify(known)) {
       known = sweeps;
       if (!known.includes(sweep)) { sweep = known[0] ?? null; version = null; }
-      select.replaceChildren(...known.map((name) => h("option", { value: name, selected: name === sweep }, name)));
+      select.replaceChildren(...known.map((name) => h("option", { value: name, selected: name === sweep }, name === "." ? "this log directory" : name)));
     }
     if (sweep === null) { root.replaceChildren(); return said("No sweep of gridsearch has been recorded in this log directory yet."); }
     const query = new URLSearchParams({ sweep, ...(version ? { version } : {}) });

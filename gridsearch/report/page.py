@@ -12,20 +12,16 @@ import hashlib
 import html
 import json
 import os
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from gridsearch.record import Record, read_epochs
+from gridsearch.report.assets import script, style
 from gridsearch.report.facts import Facts, facts_of
 from gridsearch.storage import told_plainly
 
-__all__ = ["REPORT", "as_json", "page", "script", "style", "write_report"]
+__all__ = ["REPORT", "as_json", "page", "write_report"]
 
 REPORT = "report.html"
-
-SCRIPTS = ("dom.js", "parallel.js", "charts.js", "tables.js", "page.js")
-"""In this order they make one script, or one module."""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -44,21 +40,6 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
-
-
-@cache
-def _part(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def style() -> str:
-    """The style sheet."""
-    return _part("style.css")
-
-
-def script() -> str:
-    """All scripts as one, which defines ``showFile()`` and ``showLive()``."""
-    return '"use strict";\n' + "\n".join(_part(name) for name in SCRIPTS)
 
 
 def as_json(facts: Facts) -> str:
