@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,13 @@ def numbers(values: Mapping[str, Any], report: Report) -> dict[str, float]:
 
 
 def scored(values: Mapping[str, Any], report: Report) -> dict[str, float]:
-    """A response that depends on every value, in three epochs; one combination in nine fails, loudly."""
-    random.seed(repr(sorted(values.items())))
+    """A response that depends on every value, in three epochs; one combination in six fails, loudly."""
+    name = repr(sorted(values.items())).encode()
+    random.seed(name)
     numeric = [float(value) for value in values.values() if not isinstance(value, str)]
     score = sum(math.tanh(number) for number in numeric) / (len(numeric) or 1) + random.gauss(0, 0.05)
     report(0, {"accuracy": score / 2, "loss": 2.0})
-    if random.random() < 1 / 9 and "FAILURES" not in os.environ:
+    if zlib.crc32(name) % 6 == 0:
         print("</script><script>window.attacked = 1</script><img src=x onerror='window.attacked = 1'>")
         raise RuntimeError("<b>no</b> & 'nothing' \"at\" all \N{PILE OF POO}")
     for epoch in (1, 2):
