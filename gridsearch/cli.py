@@ -185,6 +185,18 @@ def rerun(trial: str, logdir: Path, as_json: bool) -> None:
     sys.exit(commands.rerun(logdir, trial, as_json))
 
 
+@cli.command()
+@click.argument("trial", metavar="TRIAL")
+@click.argument("pictures", nargs=-1, required=True, type=PATH, metavar="PICTURE...")
+@click.option("--logdir", type=PATH, default=DEFAULT_HOME, show_default=True, help="The sweep's log directory.")
+@as_json
+def predict(trial: str, pictures: tuple[Path, ...], logdir: Path, as_json: bool) -> None:
+    """Ask the kept model of TRIAL, such as run-0007, what each PICTURE shows."""
+    from gridsearch.commands import predict as commands
+
+    commands.predict(logdir, trial, pictures, as_json)
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @logdir_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")

@@ -217,7 +217,7 @@ function showLive() {
     try { if (!busy) await once(); } catch (error) { said(`TensorBoard does not answer (${error.message}); asking again.`); }
     asking = false;
     // A page that is slow to make is asked for less often: the sweep needs the processor more.
-    timer = setTimeout(ask, Math.max(3000, 10 * (performance.now() - began)));
+    timer = setTimeout(ask, Math.min(Math.max(3000, 5 * (performance.now() - began)), 10000));
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
   redrawn(() => draw);

@@ -23,6 +23,7 @@ from gridsearch.tasks import Reporter, Task, load_entry_point
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
 from gridsearch.training.models import built
+from gridsearch.training.predict import class_names
 
 __all__ = ["train"]
 
@@ -42,6 +43,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
     keras.config.set_dtype_policy("float32" if precision == "auto" else precision)
     try:
         pipelines = Pipelines(settings, seed)
+        reporter.facts["classes"] = class_names(settings.data.train)
         build = load_entry_point(settings.model.build, settings.folder)
         taken = SETTING_NAMES & set(task.values)
         model = built(build, task.values, settings.data.shape, pipelines.classes, taken)
