@@ -14,7 +14,7 @@ from gridsearch.analysis.table import tabulated
 from gridsearch.analysis.variance import Source, Variance, separation, variance
 from gridsearch.commands.common import print_json, say
 from gridsearch.errors import UserError
-from gridsearch.record import Record
+from gridsearch.record import Record, read_epochs
 from gridsearch.tables import aligned, plain
 
 __all__ = ["importance", "report"]
@@ -50,10 +50,16 @@ def importance(home: Path, metric: str | None, as_json: bool) -> None:
 
 def report(home: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
     """Write the report, and its figures if they are asked for."""
+    from gridsearch.report.facts import facts_of
     from gridsearch.report.page import write_report
 
     record = Record.read(home)
-    written = [write_report(record, out)]
+    facts = facts_of(record, read_epochs(home))
+    written = [write_report(record, out, facts)]
+    if figures is not None:
+        from gridsearch.report.figures import write_figures
+
+        written += write_figures(facts, figures)
     if as_json:
         print_json({"written": [str(file) for file in written]})
     else:

@@ -60,18 +60,19 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def write_report(record: Record, file: Path | None = None) -> Path:
+def write_report(record: Record, file: Path | None = None, facts: Facts | None = None) -> Path:
     """Write a record's report, whole or not at all.
 
     Args:
         record: the sweep.
         file: where to; ``report.html`` in its home if not given.
+        facts: the record's, where they are known already.
 
     Raises:
         HomeError: it cannot be written there.
     """
     file = file or record.home / REPORT
-    text = page(facts_of(record, read_epochs(record.home)))
+    text = page(facts or facts_of(record, read_epochs(record.home)))
     part = file.with_name(f"{file.name}.part")
     with told_plainly(file):
         try:
