@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import psutil
 
-BENCHMARKS = ("startup", "overhead")
+BENCHMARKS = ("startup", "overhead", "report")
 
 
 def main() -> None:
