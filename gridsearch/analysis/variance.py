@@ -147,7 +147,7 @@ class Separation:
     runner_up: str
     difference: float
     p: float | None
-    """Two-sided, of the difference where there is none; None without repeats."""
+    """Two-sided, of such a difference where there is none; None without repeats, or without a difference."""
     sentence: str
 
 
@@ -165,6 +165,11 @@ def separation(record: Record) -> Separation | None:
     one, other = first.values_of(metric), second.values_of(metric)
     difference = abs(float(np.mean(one) - np.mean(other)))
     names = f"{first.trial.name} and {second.trial.name}"
+    if difference == 0.0:
+        sentence = (
+            f"{names} come to the same {metric}, {np.mean(one):.4g}; the one that was planned first is named first."
+        )
+        return Separation(first.trial.name, second.trial.name, 0.0, None, sentence)
     degrees = sum(len(trial.values_of(metric)) - 1 for trial in ranked)
     if not degrees:
         sentence = (

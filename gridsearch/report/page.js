@@ -165,8 +165,11 @@ function showLive() {
   const controls = h("div", { class: "bar-of-choices" }, h("label", { for: "sweep" }, "Sweep ", select), line);
   document.head.append(h("link", { rel: "stylesheet", href: "./style.css" }));
   document.body.append(root);
+  document.body.classList.add("inside");
   const theme = () => {
-    try { document.body.classList.toggle("dark", parent.document.body.classList.contains("dark-mode")); } catch { /* shown outside TensorBoard */ }
+    const was = document.body.classList.contains("dark"), is = parent.document.body.classList.contains("dark-mode");
+    document.body.classList.toggle("dark", is); // as TensorBoard around it, whatever the system prefers
+    if (was !== is) draw();
   };
   const said = (words) => { if (!root.childElementCount) root.replaceChildren(h("p", { class: "none big" }, words)); line.textContent = words; };
 

@@ -110,11 +110,10 @@ function parallel(holder, view) {
     });
     group.append(
       s("title", {}, axis.name),
-      s("text", { class: "title", x: tx, y: 14 + 15 * row, "text-anchor": anchor }, fitted(axis.title, Math.max(room, 40), 12, "600")),
+      s("text", { class: "title", x: tx, y: 14 + 15 * row, "text-anchor": anchor }, fitted(axis.title, Math.max(room - (axis.log ? 34 : 0), 40), 12, "600") + (axis.log ? " (log)" : "")),
       s("line", { x1: x(i), x2: x(i), y1: top, y2: top + plot }),
     );
     if (row === 0 && axes.length > 4) group.append(s("line", { class: "leader", x1: x(i), x2: x(i), y1: 19, y2: top }));
-    if (axis.log) group.append(s("text", { class: "scale", x: x(i) + (last ? 6 : 4), y: top - 9 }, "log"));
     const marks = legible(axis.ticks, plot, 13), size = last ? right - 10 : gap - 12;
     for (const mark of axis.ticks) group.append(s("line", { x1: x(i) - 3, x2: x(i) + 3, y1: y(mark.at), y2: y(mark.at) }));
     for (const mark of marks)

@@ -139,6 +139,12 @@ def test_a_winner_by_chance() -> None:
     assert "3 degrees of freedom" in found.sentence
 
 
+def test_equals_are_called_equal() -> None:
+    found = separation(rivals([0.9, 0.8], [0.8, 0.9]))
+    assert found is not None
+    assert found.sentence.startswith("run-0001 and run-0002 come to the same accuracy, 0.85;")
+
+
 def test_without_repeats_nobody_can_tell() -> None:
     found = separation(rivals([0.9], [0.8]))
     assert found is not None

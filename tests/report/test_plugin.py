@@ -90,6 +90,8 @@ def test_the_tab_refreshes_while_a_sweep_runs(browser: Browser, tmp_path: Path) 
             running.wait()
         assert frame.locator("#query").input_value() == "run", "what the user had typed is still there"
         assert frame.locator("table.board tbody tr").count() == 3
+        page.evaluate("document.body.classList.add('dark-mode')")
+        expect(frame.locator("body.dark")).to_have_css("background-color", "rgb(21, 24, 28)", timeout=MILLISECONDS)
         attacked = [each.evaluate("typeof window.attacked") for each in page.frames]
         assert (set(attacked), complaints) == ({"undefined"}, [])
 
