@@ -56,7 +56,7 @@ def facts_of(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
     columns = [
         Column(h, tuple(trial.trial.values.get(h.name, h.default) for trial in record.trials)) for h in record.hparams
     ]
-    separated = separation(record)
+    separated, at = separation(record), _index(record)
     return {
         "title": record.home.resolve().name or str(record.home),
         "at": now,
@@ -67,7 +67,7 @@ def facts_of(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
         "lower": [metric for metric in metrics if not _more_is_better(record.objective, metric)],
         "hparams": [_axis(column) for column in columns],
         "trials": _trials(record, columns, metrics),
-        "ranked": [_index(record)[trial.trial.number] for trial in record.ranked()],
+        "ranked": [at[trial.trial.number] for trial in record.ranked()],
         "analysis": {metric: _analysis(tabulated(record, metric)) for metric in metrics},
         "method": METHOD,
         "winner": separated.sentence if separated else None,
