@@ -97,7 +97,7 @@ function parallel(holder, view) {
 
   axes.forEach((axis, i) => {
     const last = i === axes.length - 1, first = i === 0, anchor = first ? "start" : last ? "end" : "middle";
-    const row = axes.length > 4 ? i % 2 : 0, room = axes.length > 4 ? gap * (first || last ? 1.4 : 1.9) - 6 : gap - 8;
+    const row = axes.length > 4 ? i % 2 : 0, room = axes.length <= 4 ? gap - 8 : first ? gap : last ? gap + right - 18 : 1.9 * gap - 6;
     const tx = first ? 2 : last ? width - 2 : x(i);
     const known = axis.ticks.length;
     const brush = brushes.get(axis.key);
