@@ -5,7 +5,8 @@ The house, floor by floor; a module imports only from its own floor and those ab
     words               errors  hparams  grid  trials
     memory and choice   storage  hardware  sweepfile  settings  config  record  journal  planning  strategies/
     doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  stopping
-    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  commands  cli
+    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance
+                        analysis/  report/  commands  cli
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
                                                │ journal first, then writers and progress are told

@@ -135,7 +135,30 @@ def best(logdir: Path, top: int, as_json: bool) -> None:
 
 @cli.command()
 @logdir_argument
-@click.option("--format", "kind", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option("--metric", help="Which metric to explain; default: the sweep's own.")
+@as_json
+def importance(logdir: Path, metric: str | None, as_json: bool) -> None:
+    """Say how much each HParam matters: importance, correlation, analysis of variance."""
+    from gridsearch.commands import analysis as commands
+
+    commands.importance(logdir, metric, as_json)
+
+
+@cli.command()
+@logdir_argument
+@click.option("--out", type=PATH, help="The file to write; default: report.html in the log directory.")
+@click.option("--figures", type=PATH, metavar="DIR", help="Write each figure as PNG and SVG, too.")
+@as_json
+def report(logdir: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
+    """Write the report: one HTML file that shows why the winner won, and needs no network."""
+    from gridsearch.commands import analysis as commands
+
+    commands.report(logdir, out, figures, as_json)
+
+
+@cli.command()
+@logdir_argument
+@click.option("--format", "kind", type=click.Choice(["csv", "json", "parquet"]), default="csv", show_default=True)
 @click.option("--history", is_flag=True, help="A row for each epoch instead of each session.")
 def export(logdir: Path, kind: str, history: bool) -> None:
     """Print the record as a table: values, status and metrics of each session."""
@@ -188,6 +211,18 @@ def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
     from gridsearch.commands import writers as commands
 
     commands.mlflow(logdir, tracking_uri, as_json)
+
+
+@cli.command()
+@click.argument("trial", metavar="TRIAL")
+@click.argument("pictures", nargs=-1, required=True, type=PATH, metavar="PICTURE...")
+@click.option("--logdir", type=PATH, default=DEFAULT_HOME, show_default=True, help="The sweep's log directory.")
+@as_json
+def predict(trial: str, pictures: tuple[Path, ...], logdir: Path, as_json: bool) -> None:
+    """Ask the kept model of TRIAL, such as run-0007, what each PICTURE shows."""
+    from gridsearch.commands import predict as commands
+
+    commands.predict(logdir, trial, pictures, as_json)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})

@@ -14,9 +14,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gridsearch.errors import UserError
 from gridsearch.record import Record, SessionRecord, read_epochs
 
-__all__ = ["as_csv", "as_json", "history", "sessions"]
+__all__ = ["as_csv", "as_json", "as_parquet", "history", "sessions"]
 
 Row = dict[str, Any]
 
@@ -69,6 +70,24 @@ def as_csv(rows: Sequence[Row]) -> str:
 def as_json(rows: Sequence[Row]) -> str:
     """Rows as a JSON array of objects; NaN and infinity, which JSON cannot write, are null."""
     return json.dumps([{name: _finite(value) for name, value in row.items()} for row in rows], indent=1) + "\n"
+
+
+def as_parquet(rows: Sequence[Row]) -> bytes:
+    """Rows as a Parquet file, a column for each name; what a row lacks is null, NaN stays NaN.
+
+    Raises:
+        UserError: pyarrow, which writes it, is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        cure = "Install it: pip install 'gridsearch[parquet]'; or take --format csv or json."
+        raise UserError("pyarrow is not installed", where="--format parquet", cure=cure) from None
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.BytesIO()
+    parquet.write_table(pyarrow.table({name: [row.get(name) for row in rows] for name in names}), out)
+    return out.getvalue()
 
 
 def _finite(value: Any) -> Any:

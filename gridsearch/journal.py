@@ -186,8 +186,8 @@ class Journal:
             return {key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM sweep")}
 
     def set_fact(self, key: str, value: Any) -> None:
-        """Keep something of the sweep itself, as JSON."""
-        self._database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+        """Keep something of the sweep itself, as JSON; HParams keep the order in which they were declared."""
+        self._database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value)))
 
     def settle(self, config: SweepConfig, recipe: Mapping[str, Any]) -> None:
         """Adopt a sweep's declaration, or refuse it.

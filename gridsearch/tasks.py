@@ -77,7 +77,7 @@ class Reporter:
         self.epochs: dict[int, dict[str, float]] = {}
         self._events: Any = None
         self._last_beat = 0.0
-        self.facts: dict[str, str] = {}
+        self.facts: dict[str, Any] = {}
         """What else is to be recorded of the session."""
         self.writes_epochs = task.detail == "epoch" or (task.detail == "full" and bool(task.settings.model.objective))
 

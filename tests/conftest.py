@@ -26,7 +26,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "logs" / "sweep"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium, without which tests in a browser cannot run: CI installs one."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

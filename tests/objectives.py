@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,21 @@ def gated(values: Mapping[str, Any], report: Report) -> dict[str, float]:
         while epoch == 1 and x > 0.5 and not Path(os.environ["GO_ON"]).exists():
             time.sleep(0.02)
     return {"accuracy": x}
+
+
+def scored(values: Mapping[str, Any], report: Report) -> dict[str, float]:
+    """A response that depends on every value, in three epochs; one combination in six fails, loudly."""
+    name = repr(sorted(values.items())).encode()
+    random.seed(name)
+    numeric = [float(value) for value in values.values() if not isinstance(value, str)]
+    score = sum(math.tanh(number) for number in numeric) / (len(numeric) or 1) + random.gauss(0, 0.05)
+    report(0, {"accuracy": score / 2, "loss": 2.0})
+    if zlib.crc32(name) % 6 == 0:
+        print("</script><script>window.attacked = 1</script><img src=x onerror='window.attacked = 1'>")
+        raise RuntimeError("<b>no</b> & 'nothing' \"at\" all \N{PILE OF POO}")
+    for epoch in (1, 2):
+        report(epoch, {"accuracy": score * (epoch + 1) / 3, "loss": 1.0 / epoch})
+    return {"accuracy": score}
 
 
 def behaving(values: Mapping[str, Any], report: Report) -> dict[str, float]:

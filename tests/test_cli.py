@@ -323,3 +323,43 @@ def test_a_repeat_that_failed_is_named_with_its_own_log(folder: Path) -> None:
     assert done.returncode == 1
     assert "run-0001 failed (exception): RuntimeError: bad luck" in done.stderr.splitlines()[-3]
     assert len(json.loads(done.stdout)["trials"]) == 1
+
+
+def test_importance_says_what_matters_and_refuses_in_words(folder: Path) -> None:
+    (folder / "sweep.toml").write_text(NUMBERS.replace("0.75]", '0.75, 0.9] }\nside = { discrete = ["l", "r"]'))
+    gridsearch(folder, "sweep")
+    home = "logs/hparam_tuning"
+    told = gridsearch(folder, "importance", home).stdout
+    assert "accuracy over 8 trials: random forest of 64 trees" in told
+    assert told.splitlines()[2].split()[::2] == ["x", "+1.000"]
+    found = json.loads(gridsearch(folder, "importance", home, "--json").stdout)
+    assert (found["n"], list(found["shares"])) == (8, ["x", "side"])
+    assert found["variance"]["effects"][0]["share"] == pytest.approx(1.0)
+    refused = gridsearch(folder, "importance", home, "--metric", "recall")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no trial has a metric 'recall'\n  There are accuracy, best_accuracy" in refused.stderr
+
+
+def test_a_sweep_ends_with_its_report_unless_there_was_nothing_to_do(folder: Path) -> None:
+    done = gridsearch(folder, "sweep")
+    report = folder / "logs" / "hparam_tuning" / "report.html"
+    assert "run-0003" in report.read_text()
+    assert done.stderr.splitlines()[-1].endswith("or open logs/hparam_tuning/report.html")
+    report.write_text("as it was")
+    gridsearch(folder, "sweep")
+    assert report.read_text() == "as it was"
+    written = json.loads(gridsearch(folder, "report", "logs/hparam_tuning", "--out", "mine.html", "--json").stdout)
+    assert written == {"written": ["mine.html"]}
+    assert "Running" not in (folder / "mine.html").read_text().partition('"running":')[2][:6]
+
+
+def test_a_report_that_cannot_be_written_does_not_fail_the_sweep(folder: Path) -> None:
+    (folder / "logs" / "hparam_tuning" / "report.html.part").mkdir(parents=True)
+    done = gridsearch(folder, "sweep")
+    assert done.returncode == 0
+    assert "the report was not written" in done.stderr
+    assert "Traceback" not in done.stderr
+    refused = gridsearch(folder, "report", "logs/hparam_tuning")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "report.html: cannot be used" in refused.stderr
+    assert gridsearch(folder, "report", "nowhere").returncode == 2

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import Path
 
 from sweeps import configured
 
-from gridsearch.export import as_csv, as_json, history, sessions
+from gridsearch.export import as_csv, as_json, as_parquet, history, sessions
 from gridsearch.record import Record
 from gridsearch.sweeping import sweep
 
@@ -45,3 +46,21 @@ def test_a_row_for_each_epoch(home: Path) -> None:
 def test_a_table_of_nothing_has_no_rows() -> None:
     assert as_csv([]).strip() == ""
     assert json.loads(as_json([])) == []
+
+
+def test_parquet_holds_what_csv_holds(home: Path) -> None:
+    import pyarrow.parquet
+
+    rows = sessions(swept(home))
+    read = pyarrow.parquet.read_table(io.BytesIO(as_parquet(rows))).to_pylist()
+    columns = dict.fromkeys(name for row in rows for name in row)
+    assert read == [{name: row.get(name) for name in columns} for row in rows]
+
+
+def test_a_history_in_parquet_keeps_what_is_not_a_number(home: Path) -> None:
+    import pyarrow.parquet
+
+    rows = pyarrow.parquet.read_table(io.BytesIO(as_parquet(history(swept(home))))).to_pylist()
+    assert [row["epoch"] for row in rows] == [1, 2, 1]
+    assert math.isnan(rows[2]["loss"])
+    assert rows[0]["loss"] is None

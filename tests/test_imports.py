@@ -46,6 +46,14 @@ def test_a_command_that_only_reports_imports_nothing_heavy(home: Path, command: 
     assert "tensorboard" not in modules, "its protocol buffers cost 0.2 s"
 
 
+@pytest.mark.parametrize("command", ["report", "importance"])
+def test_what_explains_a_sweep_imports_neither_tensorflow_nor_matplotlib(home: Path, command: str) -> None:
+    sweep(configured(home, {"x": {"real_interval": [0.1, 0.9], "points": 5}}))
+    modules = modules_after(command, str(home))
+    assert not (HEAVY - {"scipy", "sklearn"} | {"matplotlib"}) & modules  # scikit-learn takes pandas, if it is there
+    assert "tensorboard" not in modules
+
+
 def test_the_help_does_without_pydantic_and_rich() -> None:
     assert not {"pydantic", "rich", "psutil", "numpy"} & modules_after("--help")
 

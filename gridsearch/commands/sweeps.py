@@ -14,6 +14,7 @@ from typing import Any
 
 from gridsearch.commands.common import as_rows, counts, print_json, progress_bar, say, tell
 from gridsearch.config import SweepConfig
+from gridsearch.errors import Interrupted, UserError
 from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record import Record
@@ -30,9 +31,11 @@ MOST_FAILED = 10
 def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     """Run a sweep and print its leaderboard; 1 if a trial of the plan has failed."""
     from gridsearch.provenance import provenance
+    from gridsearch.report.afterwards import leave_report
     from gridsearch.sweeping import sweep as run
 
     began, home = time.monotonic(), config.sweep.logdir
+    report = home / "report.html"
     with ExitStack() as displays, ExitStack() as before:
 
         def progress(plan: Plan, record: Record, slots: int) -> list[Any]:
@@ -40,9 +43,15 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
             tell(str(plan))
             return [displays.enter_context(_progress(config, plan, record, slots))] if plan.left else []
 
-        facts = provenance(shlex.join(sys.argv))
+        facts, trained = provenance(shlex.join(sys.argv)), time.time()
         decoded = before.enter_context(progress_bar("decoding"))
-        result = run(config, limits=limits, displays=progress, facts=facts, warn=tell, on_decoded=decoded)
+        try:
+            result = run(config, limits=limits, displays=progress, facts=facts, warn=tell, on_decoded=decoded)
+        except Interrupted:
+            leave_report(home, tell)
+            raise
+    if not report.exists() or any(session.began >= trained for session in result.record.sessions):
+        leave_report(home, tell)
     failed = [trial for trial, standing in standings(config, result.record.trials).values() if standing == "failed"]
     if as_json:
         ranked = result.record.ranked()
@@ -55,7 +64,7 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
             tell(ended_line(session, config.objective, home))
     nothing = "nothing left to do" if result.plan.left == 0 else f"{result.plan.left} left"
     tell(f"{nothing}: {result.plan}  ({duration(time.monotonic() - began)})")
-    tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(home))}")
+    tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(home))}, or open {report}")
     return 1 if result.plan.failed or result.plan.left else 0
 
 
@@ -145,11 +154,16 @@ def best(home: Path, top: int, as_json: bool) -> None:
 
 
 def export(home: Path, kind: str, history: bool) -> None:
-    """Print the record as CSV or JSON."""
+    """Print the record as CSV, JSON or Parquet."""
     from gridsearch import export as tables
 
+    if kind == "parquet" and sys.stdout.isatty():
+        raise UserError("Parquet is binary", where="--format parquet", cure="Send it to a file: ... > trials.parquet")
     record = Record.read(home)
     rows = tables.history(record) if history else tables.sessions(record)
+    if kind == "parquet":
+        say(tables.as_parquet(rows), nl=False)
+        return
     say(tables.as_csv(rows) if kind == "csv" else tables.as_json(rows), nl=False)
 
 

@@ -23,6 +23,7 @@ from gridsearch.tasks import Reporter, Task, load_entry_point
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
 from gridsearch.training.models import built
+from gridsearch.training.predict import class_names
 from gridsearch.training.warm import Bench
 
 __all__ = ["train"]
@@ -46,6 +47,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
     keras.config.set_dtype_policy(settings.training.precision)
     try:
         pipelines = Pipelines(settings, seed)
+        reporter.facts["classes"] = class_names(settings.data.train)
         build = load_entry_point(settings.model.build, settings.folder)
         taken = SETTING_NAMES & set(task.values)
         if task.detail == "full":  # whose callback writes the graph of a model that it sees for the first time

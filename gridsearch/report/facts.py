@@ -1,0 +1,251 @@
+"""The record as the JSON that a page draws: columns of trials, what the analyses found, curves, failures, cost.
+
+Everything is plain text and numbers; nothing here is markup, and the page puts all of it in place as text.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gridsearch.analysis.correlation import correlation
+from gridsearch.analysis.effects import effects, fastest_best
+from gridsearch.analysis.importance import METHOD, importance
+from gridsearch.analysis.table import Column, Table, metrics_of, tabulated
+from gridsearch.analysis.variance import Source, Variance, separation, variance
+from gridsearch.errors import UserError
+from gridsearch.hparams import HParam
+from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.trials import Objective, Status
+
+__all__ = ["Epochs", "Facts", "facts_of"]
+
+Facts = dict[str, Any]
+Epochs = Mapping[str, Mapping[int, Mapping[str, float]]]
+"""Session -> epoch from 0 -> metrics, as ``read_epochs`` gives them."""
+
+MOST_POINTS = 250_000
+"""Numbers of all learning curves together; longer ones are thinned to keep the page small."""
+
+MOST_CURVES = 6
+"""Metrics that have learning curves."""
+
+MOST_LOGS, LOG_BYTES = 100, 4096
+"""Failed sessions whose log is quoted, and how much of its end."""
+
+WIDE = 10.0
+"""How many times its smallest the largest of a list of numbers must be for its axis to be logarithmic."""
+
+
+def facts_of(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
+    """Everything that the page shows of a record.
+
+    Args:
+        record: the sweep.
+        epochs: its sessions' epochs.
+        now: seconds since 1970 that running sessions are taken to have lasted to.
+    """
+    now = time.time() if now is None else now
+    metrics = metrics_of(record)
+    columns = [
+        Column(h, tuple(trial.trial.values.get(h.name, h.default) for trial in record.trials)) for h in record.hparams
+    ]
+    separated, at = separation(record), _index(record)
+    return {
+        "title": record.home.resolve().name or str(record.home),
+        "at": now,
+        "running": record.held,
+        "objective": {"metric": record.objective.metric, "maximize": record.objective.maximize},
+        "counts": Counter(str(trial.status) for trial in record.trials),
+        "metrics": metrics,
+        "lower": [metric for metric in metrics if not _more_is_better(record.objective, metric)],
+        "hparams": [_axis(column) for column in columns],
+        "trials": _trials(record, columns, metrics),
+        "ranked": [at[trial.trial.number] for trial in record.ranked()],
+        "analysis": {metric: _analysis(tabulated(record, metric)) for metric in metrics},
+        "method": METHOD,
+        "winner": separated.sentence if separated else None,
+        "front": {metric: _front(record, metric) for metric in metrics if metric != "seconds"},
+        "curves": _curves(record, epochs),
+        "failures": _failures(record),
+        "recipe": {key: _text(value) for key, value in record.recipe.items()},
+        "provenance": _provenance(record),
+        "cost": _cost(record, now),
+    }
+
+
+def _index(record: Record) -> dict[int, int]:
+    return {trial.trial.number: index for index, trial in enumerate(record.trials)}
+
+
+def _more_is_better(objective: Objective, metric: str) -> bool:
+    return objective.maximize and metric in (objective.metric, f"best_{objective.metric}")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def _short(value: float | None) -> float | None:
+    """Six significant digits, which no pixel can tell from all of them; None for what JSON cannot write."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
+
+
+def _axis(column: Column) -> Facts:
+    labels, _ = column.levels
+    return {
+        "name": column.name,
+        "title": column.hparam.display_name or column.name,
+        "about": column.hparam.description or "",
+        "category": column.categorical,
+        "log": not column.categorical and _is_logarithmic(column.hparam, column.values),
+        "levels": labels,
+    }
+
+
+def _is_logarithmic(hparam: HParam, values: Iterable[Any]) -> bool:
+    """A log domain, or a list of positive numbers that spans decades, as in 0.1, 0.01, 0.001."""
+    known = [float(value) for value in values if value is not None]
+    if not known or min(known) <= 0:
+        return False
+    declared = getattr(hparam.domain, "log", None)
+    return declared if declared is not None else max(known) / min(known) >= WIDE
+
+
+def _trials(record: Record, columns: Sequence[Column], metrics: Iterable[str]) -> Facts:
+    trials = record.trials
+    return {
+        "name": [trial.trial.name for trial in trials],
+        "status": [str(trial.status) for trial in trials],
+        "kind": [str(trial.failure.outcome.kind) if trial.failure else "" for trial in trials],
+        "n": [len(trial.results) for trial in trials],
+        "values": [None if column.categorical else column.values for column in columns],
+        "levels": [column.levels[1] for column in columns],
+        "mean": {metric: [_short(trial.mean(metric)) for trial in trials] for metric in metrics},
+        "deviation": {metric: [_short(trial.deviation(metric)) for trial in trials] for metric in metrics},
+    }
+
+
+def _analysis(table: Table) -> Facts:
+    """What each analysis found, or in what words it refused."""
+    return {
+        "n": table.n,
+        "left_out": table.left_out,
+        "importance": _or_words(lambda: importance(table).shares),
+        "correlation": _or_words(lambda: correlation(table)),
+        "variance": _or_words(lambda: _variance(variance(table))),
+        "effects": [asdict(effect) for effect in effects(table)],
+    }
+
+
+def _or_words(found: Callable[[], Any]) -> Facts:
+    try:
+        return {"found": found(), "refused": None}
+    except UserError as error:
+        return {"found": None, "refused": f"{error.where}: {error.problem}. {error.cure}"}
+
+
+def _variance(found: Variance) -> Facts:
+    def row(source: Source) -> Facts:
+        f = source.f
+        return {**asdict(source), "f": "infinite" if f is not None and math.isinf(f) else f}
+
+    rows = {"effects": [row(e) for e in found.effects], "higher": row(found.higher), "error": row(found.error)}
+    return {**rows, "repeats": found.repeats, "n": found.n}
+
+
+def _front(record: Record, metric: str) -> list[int]:
+    """The Pareto front of time and a metric as indices of trials, fastest first."""
+    at = _index(record)
+    better = _more_is_better(record.objective, metric)
+    return [at[trial.trial.number] for trial in fastest_best(record, metric, maximize=better)]
+
+
+def _curves(record: Record, epochs: Epochs) -> Facts:
+    """Sessions that have reported epochs, with the metrics that most of them have, the objective first."""
+    sessions = [(i, s) for i, trial in enumerate(record.trials) for s in trial.latest.values() if epochs.get(s.name)]
+    common = Counter(name for _, session in sessions for name in epochs[session.name][max(epochs[session.name])])
+    first = [f"val_{record.objective.metric}", record.objective.metric, "val_loss", "loss"]
+    wanted = [name for name in first if name in common]
+    wanted = (wanted + [name for name, _ in common.most_common() if name not in wanted])[:MOST_CURVES]
+    total = len(wanted) * sum(len(epochs[session.name]) for _, session in sessions)
+    step = max(1, math.ceil(total / MOST_POINTS))
+    return {"metrics": wanted, "step": step, "sessions": [_curve(i, s, epochs, wanted, step) for i, s in sessions]}
+
+
+def _curve(index: int, session: SessionRecord, epochs: Epochs, wanted: Iterable[str], step: int) -> Facts:
+    known = epochs[session.name]
+    listed = sorted(known)
+    kept = [epoch for place, epoch in enumerate(listed) if place % step == 0 or place == len(listed) - 1]
+    points = {name: [_short(known[epoch].get(name)) for epoch in kept] for name in wanted}
+    return {"trial": index, "name": session.name, "epochs": [epoch + 1 for epoch in kept], "points": points}
+
+
+def _failures(record: Record) -> list[Facts]:
+    failed = [(trial, trial.failure) for trial in record.trials if trial.failure is not None]
+    return [
+        {
+            "trial": trial.trial.name,
+            "session": failure.name,
+            "kind": str(failure.outcome.kind),
+            "message": failure.outcome.message,
+            "log": _log(record.home, failure.name) if place < MOST_LOGS else "",
+        }
+        for place, (trial, failure) in enumerate(failed)
+    ]
+
+
+def _log(home: Path, session: str) -> str:
+    """The end of a session's log; empty if there is none, or if it leads out of the home by a link."""
+    file = home / session / "log.txt"
+    try:
+        if not file.resolve().is_relative_to(home.resolve()) or not file.is_file():
+            return ""
+        with file.open("rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_BYTES))
+            return log.read(LOG_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _provenance(record: Record) -> dict[str, str]:
+    """What the sessions ran on and from; several answers where they differ."""
+    found: dict[str, list[str]] = {}
+    for session in record.sessions:
+        for key, value in session.outcome.facts.items():
+            if key not in ("pid", "boot", "classes") and value is not None:
+                known, text = found.setdefault(key, []), _text(value)
+                if text not in known and len(known) < 5:
+                    known.append(text)
+    return {key: "; ".join(values) for key, values in sorted(found.items())}
+
+
+def _cost(record: Record, now: float) -> Facts:
+    """Seconds: of all sessions, of those that came to nothing, from the first beginning to the last end."""
+
+    def seconds(sessions: Iterable[SessionRecord]) -> float:
+        ends = [(s.began, s.ended if s.ended is not None else max(now, s.began)) for s in sessions]
+        return sum(end - began for began, end in ends)
+
+    failed = [session for session in record.sessions if session.status is Status.FAILED]
+    ends = [session.ended or now for session in record.sessions]
+    began = min((session.began for session in record.sessions), default=None)
+    return {
+        "sessions": len(record.sessions),
+        "began": began,
+        "ended": max(ends, default=None),
+        "training": seconds(record.sessions),
+        "wasted": seconds(failed),
+        "trial": _mean(record.trials),
+    }
+
+
+def _mean(trials: Iterable[TrialRecord]) -> float | None:
+    known = [seconds for trial in trials if (seconds := trial.mean("seconds")) is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,89 @@
+"""A kept model asked about pictures: they are read, resized and rescaled as validation pictures were in training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+from gridsearch.errors import DataError, HomeError
+from gridsearch.settings import Settings
+from gridsearch.tasks import load_entry_point
+
+__all__ = ["class_names", "predict"]
+
+AT_ONCE = 32
+"""Pictures in memory at a time."""
+
+SCALING = ("rescale", "samplewise_center", "samplewise_std_normalization")
+"""What is done to every picture by itself, in training and here."""
+
+FITTED = ("featurewise_center", "featurewise_std_normalization", "zca_whitening")
+"""What needs statistics of the training pictures, which are not kept with the model."""
+
+
+def class_names(folder: Path) -> list[str]:
+    """The classes of a data folder in the order in which Keras numbers them: its sorted subfolders."""
+    return sorted(name for name in os.listdir(folder) if (folder / name).is_dir())
+
+
+def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> Iterator[np.ndarray]:
+    """The probabilities of every picture's classes, in order.
+
+    Args:
+        model_file: a ``.keras`` file that a sweep has kept.
+        settings: those of its trial.
+        pictures: files that Pillow can read.
+
+    Yields:
+        float32 of shape (classes,), one for each picture.
+
+    Raises:
+        HomeError: the model cannot be loaded, or its pictures were normalised by statistics that are not kept.
+        DataError: a picture cannot be read.
+    """
+    scale = _scaling(model_file, settings)
+    model = _loaded(model_file, settings)
+    for first in range(0, len(pictures), AT_ONCE):
+        batch = np.stack([scale(_read(file, settings)) for file in pictures[first : first + AT_ONCE]])
+        yield from np.asarray(model.predict_on_batch(batch))
+
+
+def _loaded(file: Path, settings: Settings) -> keras.Model:
+    try:
+        load_entry_point(settings.model.build, settings.folder)  # registers layers of the user's own
+        return keras.saving.load_model(file, compile=False)
+    except Exception as error:  # Keras raises whatever a layer's own code does
+        cure = "Layers and functions of your own must be registered: keras.saving.register_keras_serializable."
+        problem = f"cannot be loaded: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise HomeError(problem, where=str(file), cure=cure) from error
+
+
+def _scaling(file: Path, settings: Settings) -> Callable[[np.ndarray], np.ndarray]:
+    """What validation pictures go through, by the stock class itself."""
+    common = settings.augmentation.model_dump()
+    fitted = [name for name in FITTED if common[name]]
+    if fitted:
+        problem = f"augmentation.{fitted[0]} took statistics from the training pictures, which are not kept"
+        raise HomeError(problem, where=str(file), cure="Predict with a model that was trained without it.")
+    function = common["preprocessing_function"]
+    loaded = load_entry_point(function, settings.folder) if function else None
+    generator = ImageDataGenerator(**{name: common[name] for name in SCALING}, preprocessing_function=loaded)
+    return lambda picture: np.asarray(generator.standardize(picture))
+
+
+def _read(file: Path, settings: Settings) -> np.ndarray:
+    """A picture as training saw it: float32 of shape (height, width, channels), 0 to 255."""
+    data = settings.data
+    try:
+        picture = keras.utils.load_img(
+            file, color_mode=data.color_mode, target_size=data.shape[:2], interpolation=data.interpolation
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise DataError(f"cannot be read as a picture: {reason}", where=str(file)) from None
+    return np.array(keras.utils.img_to_array(picture, dtype="float32"))

@@ -1,0 +1,60 @@
+"""Records made up in memory: trials with values and metrics, without a sweep that trained them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gridsearch.grid import Grid
+from gridsearch.hparams import Combination, HParam, Value, combination_id
+from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.trials import Objective, Outcome, Session, Status, Trial
+
+Response = Callable[[Mapping[str, Any], int], float]
+
+
+def recorded(hparams: Sequence[HParam], response: Response, repeats: int = 1, **fields: Any) -> Record:
+    """Every combination, with ``response(values, repeat)`` as accuracy; the n-th trial took n seconds."""
+    trials = [
+        made(
+            number, values, [{"accuracy": float(response(values, r)), "seconds": float(number)} for r in range(repeats)]
+        )
+        for number, values in enumerate(Grid(hparams), 1)
+    ]
+    return record_of(hparams, trials, **fields)
+
+
+def made(number: int, values: Combination, metrics: Sequence[Mapping[str, float]]) -> TrialRecord:
+    """A completed trial with metrics for each repeat."""
+    trial = Trial(number, combination_id(values), dict(values))
+    return TrialRecord(
+        trial,
+        tuple(
+            SessionRecord(Session(trial, r, 1, r), Outcome(Status.COMPLETED, metrics=each), 0.0, 1.0, told=True)
+            for r, each in enumerate(metrics)
+        ),
+    )
+
+
+def record_of(hparams: Sequence[HParam], trials: Iterable[TrialRecord], **fields: Any) -> Record:
+    """A record of these trials."""
+    known = {
+        "home": Path("home"),
+        "objective": Objective(),
+        "recipe": {},
+        "tables": {},
+        "folder": Path(),
+        "held": False,
+    }
+    return Record(hparams=tuple(hparams), trials=tuple(trials), **{**known, **fields})
+
+
+def value(text: str) -> Value:
+    """A cell of a CSV file as the value it was."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,75 @@
+"""A kept model asked about pictures: it says what it said in validation, and refuses in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sweeps import TESTS
+
+from gridsearch.config import SweepConfig
+from gridsearch.record import Record
+from gridsearch.sweeping import sweep
+
+pytestmark = pytest.mark.slow
+
+
+def predict(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gridsearch", "predict", "--logdir", str(home), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": ""})
+
+
+@pytest.fixture
+def record(pictures: Path, home: Path) -> Record:
+    tables = {
+        "hparams": {"image_size": {"discrete": [8, 10]}, "learning_rate": {"discrete": [0.03]}},
+        "data": {"train": str(pictures / "train"), "validation": str(pictures / "validation"), "batch_size": 5},
+        "augmentation": {"rescale": "1/255", "samplewise_center": True, "rotation_range": 90},
+        "training": {"epochs": 12, "keep_models": 1},
+        "model": {"build": "networks:tiny"},
+        "sweep": {"logdir": str(home), "workers": 1},
+    }
+    return sweep(SweepConfig.validate_tables(tables, where="test", folder=TESTS)).record
+
+
+def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
+    record: Record, pictures: Path, home: Path
+) -> None:
+    best, other = record.ranked()
+    files = sorted((pictures / "validation").rglob("*.png"))
+    shutil.rmtree(pictures / "train")
+    done = predict(home, best.trial.name, "--json", *map(str, files))
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    right = [answer["class"] == Path(answer["picture"]).parent.name for answer in answers]
+    assert sum(right) / len(right) == pytest.approx(best.mean("accuracy"))
+    for answer in answers:
+        assert list(answer["probabilities"]) == ["cat", "dog"]
+        assert sum(answer["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
+        assert answer["probability"] == max(answer["probabilities"].values())
+    told = predict(home, best.trial.name, str(files[0])).stdout.splitlines()
+    assert told[0].split() == ["picture", "class", "probability"]
+    assert told[1].split()[1:] == [answers[0]["class"], f"{answers[0]['probability']:.4f}"]
+    # what cannot be asked
+    for arguments, words in (
+        (
+            (other.trial.name, str(files[0])),
+            f"the model of {other.trial.name} was not kept; kept are {best.trial.name}",
+        ),
+        (("run-0099", str(files[0])), "there is no trial 'run-0099'"),
+        ((best.trial.name, "no.png"), "no.png: there is no such picture"),
+        ((best.trial.name, __file__), "cannot be read as a picture"),
+    ):
+        refused = predict(home, *arguments)
+        assert (refused.returncode, refused.stdout) == (2, ""), arguments
+        assert words in refused.stderr
+        assert "Traceback" not in refused.stderr
+    (home / "models" / f"{best.trial.name}.keras").write_bytes(b"no model")
+    broken = predict(home, best.trial.name, str(files[0]))
+    assert broken.returncode == 2
+    assert "cannot be loaded" in broken.stderr
