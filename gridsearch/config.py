@@ -27,6 +27,8 @@ from pydantic import (
 from gridsearch.errors import SweepFileError
 from gridsearch.grid import Space, space_of
 from gridsearch.hparams import Combination, HParam, Value
+from gridsearch.searching import check_search
+from gridsearch.searchspace import SearchSpace
 from gridsearch.settings import (
     CATS_VS_DOGS,
     HOUSEKEEPING,
@@ -96,6 +98,7 @@ class SweepConfig(Section):
                 if section in self.model_fields_set and getattr(self, section).model_fields_set:
                     raise At(section, ValueError("not allowed with model.objective, which does without pictures"))
         self._check_space()
+        check_search(self)
         each_of((hparam for grid in self.hparams for hparam in grid), self._check_swept)
         return self
 
@@ -155,6 +158,18 @@ class SweepConfig(Section):
     def space(self) -> Space:
         """Every combination to be trained, in order."""
         return space_of(self.hparams, self.sweep.exclude)
+
+    @cached_property
+    def territory(self) -> Space | SearchSpace:
+        """Every combination that may be trained: those of the grid, or of the space that a search goes through."""
+        return self.space if self.sweep.strategy == "grid" else SearchSpace(self.hparams, self.sweep.exclude)
+
+    @property
+    def most_trials(self) -> int | None:
+        """How many trials there will be at most, as far as that is known beforehand."""
+        territory, most = self.territory, self.sweep.trials
+        size = territory.size if isinstance(territory, SearchSpace) else len(territory)
+        return min(size, most) if size is not None and most is not None else most or size
 
     @property
     def stall_after(self) -> float | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.config import SweepConfig
-from gridsearch.errors import NothingRecorded
-from gridsearch.executors import Executor
+from gridsearch.errors import NothingRecorded, UserError
+from gridsearch.executors import Executor, Steers
 from gridsearch.executors.inline import InlineExecutor
 from gridsearch.journal import Journal, refuse_other_recipe
 from gridsearch.planning import Plan, plan_of
@@ -19,7 +19,8 @@ from gridsearch.record import Record
 from gridsearch.runner import Limits, Runner
 from gridsearch.stopping import Stop
 from gridsearch.storage import told_plainly
-from gridsearch.strategies.grid import GridStrategy
+from gridsearch.strategies import Judges
+from gridsearch.strategies.choice import chosen
 from gridsearch.writers import Writer
 
 __all__ = ["Preview", "Result", "preview", "sweep"]
@@ -90,7 +91,7 @@ def sweep(
         HomeError: the log directory is in use, of another recipe, damaged or not writable.
         Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
     """
-    limits = limits or Limits()
+    limits, strategy = limits or Limits(), chosen(config)
     recipe = complete_recipe(config)
     from gridsearch.writers.events import EventsWriter
 
@@ -104,13 +105,16 @@ def sweep(
             closing(_executor(config, stop, plan)) as executor,
             closing(EventsWriter(home, config.objective)) as events,
         ):
+            if isinstance(strategy, Judges) and not isinstance(executor, Steers):
+                cure = "Take another executor, or leave out sweep.pruner."
+                raise UserError("this executor cannot stop trials early", where="sweep.executor", cure=cure)
             stop.at_once = executor.close
             with journal.transaction():
                 journal.told(events.lost(before.sessions), told=False)
             Runner(
                 config,
                 journal,
-                GridStrategy(config.space),
+                strategy,
                 executor,
                 [events, *writers],
                 stop,
