@@ -3,9 +3,12 @@
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
     words               errors  hparams  grid  searchspace  trials
-    memory and choice   storage sweepfile settings searching config record journal planning rehearsal strategies/
-    doing               tasks worker executors/ writers/ training/ datasets/ keeping stopping rungs advice overdue
-    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  commands  cli
+    memory and choice   storage  sweepfile  discovering  settings  searching  config  record  journal  planning
+                        rehearsal  strategies/
+    doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  stopping  overdue  rungs
+                        advice
+    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  kerastuner/
+                        commands  cli
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
                                                │ journal first, then writers and progress are told

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from gridsearch.discovering import with_declared_hparams
 from gridsearch.errors import SweepFileError
 from gridsearch.grid import Space, space_of
 from gridsearch.hparams import Combination, HParam, Value
@@ -234,7 +235,8 @@ class SweepConfig(Section):
             apply_override(tables, override)
         if logdir is not None:
             apply_override(tables, f"sweep.logdir={json.dumps(str(logdir), ensure_ascii=False)}")
-        return cls.validate_tables(tables, where=str(file), folder=file.resolve().parent)
+        folder = file.resolve().parent
+        return cls.validate_tables(with_declared_hparams(tables, str(file), folder), where=str(file), folder=folder)
 
     @classmethod
     def validate_tables(cls, tables: Mapping[str, Any], *, where: str, folder: Path) -> SweepConfig:

@@ -23,7 +23,7 @@ from gridsearch.strategies import Judges
 from gridsearch.strategies.choice import chosen
 from gridsearch.writers import Writer
 
-__all__ = ["Preview", "Result", "preview", "sweep"]
+__all__ = ["Preview", "Result", "preview", "sweep", "write_experiment_if_new"]
 
 
 FINGERPRINT = "data.fingerprint"
@@ -98,7 +98,7 @@ def sweep(
     home = config.sweep.logdir
     with told_plainly(home), Journal(home) as journal, Stop() as stop:
         journal.settle(config, recipe)
-        _write_experiment_if_new(journal, config)
+        write_experiment_if_new(journal, config)
         before = journal.record()
         plan = plan_of(config, before, retry=limits.retry_failed)
         with (
@@ -162,7 +162,7 @@ def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:
     return [(train, validation) for train in trains for validation in validations]
 
 
-def _write_experiment_if_new(journal: Journal, config: SweepConfig) -> None:
+def write_experiment_if_new(journal: Journal, config: SweepConfig) -> None:
     """TensorBoard's experiment record, before anything else; again only when what it declares has changed."""
     from gridsearch.writers.events import write_experiment
 

@@ -26,7 +26,7 @@ def floor_of_each_room() -> dict[str, int]:
     """Read off the picture in the package's docstring."""
     rooms = {}
     for number, floor in enumerate(FLOORS):
-        (line,) = re.findall(rf"^    {floor}  +(.+)$", gridsearch.__doc__ or "", re.M)
+        (line,) = re.findall(rf"^    {floor}  +(.+(?:\n {{20,}}\S.*)*)$", gridsearch.__doc__ or "", re.M)
         rooms |= {room.rstrip("/"): number for room in line.split()}
     return rooms
 
