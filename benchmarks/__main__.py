@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import psutil
 
-BENCHMARKS = ("startup", "overhead")
+BENCHMARKS = ("startup", "overhead", "search")
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ SIZE = 32
 
 
 def build_model(hp):
+    """A convolution, compiled, as KerasTuner's users write it."""
     model = keras.Sequential(
         [
             keras.layers.Input((SIZE, SIZE, 3)),
@@ -36,7 +37,10 @@ def build_model(hp):
 
 
 class MyTuner(Tuner):
-    def run_trial(self, trial, *args, **kwargs):  # override it, or leave it out
+    """What else a trial should do goes here."""
+
+    def run_trial(self, trial, *args, **kwargs):
+        """Build, fit, and whatever comes to mind."""
         return super().run_trial(trial, *args, **kwargs)
 
 

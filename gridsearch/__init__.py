@@ -8,7 +8,7 @@ The house, floor by floor; a module imports only from its own floor and those ab
     doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  stopping  overdue  rungs
                         advice
     telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  kerastuner/
-                        commands  cli
+                        importing/  commands  cli
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
                                                │ journal first, then writers and progress are told

@@ -106,4 +106,5 @@ def _steps(hp: Any, dtype: type[Value]) -> Iterable[Value]:
 
 
 def _kind(hp: Any) -> str:
-    return type(hp).__name__
+    """Which of KerasTuner's it is."""
+    return str(getattr(hp, "kind", type(hp).__name__))  # read from a file, it says so itself

@@ -16,7 +16,7 @@ from gridsearch.strategies.random import RandomStrategy
 if TYPE_CHECKING:
     from gridsearch.config import SweepConfig
 
-__all__ = ["chosen"]
+__all__ = ["chosen", "tried"]
 
 T = TypeVar("T")
 
@@ -47,8 +47,8 @@ def _made(config: SweepConfig) -> Strategy:
     if name == "random":
         return RandomStrategy(territory, seed)
     if name in ("bayesian", "hyperband"):
-        return _tried("sweep.strategy", options, lambda: _of_kerastuner(name, config, territory, seed))
-    return _tried("sweep.strategy", options, lambda: _of_optuna(name, config, territory, seed))
+        return tried("sweep.strategy", options, lambda: _of_kerastuner(name, config, territory, seed))
+    return tried("sweep.strategy", options, lambda: _of_optuna(name, config, territory, seed))
 
 
 def _of_kerastuner(name: str, config: SweepConfig, space: SearchSpace, seed: int) -> Strategy:
@@ -83,13 +83,15 @@ def _pruned(strategy: Strategy, config: SweepConfig) -> Strategy:
 
         return Pruned(strategy, objective, name.removeprefix(OF_OPTUNA), options)
 
-    return _tried("sweep.pruner", options, pruned)
+    return tried("sweep.pruner", options, pruned)
 
 
-def _tried(key: str, options: Mapping[str, Any], make: Callable[[], T]) -> T:
+def tried(key: str, options: Mapping[str, Any], make: Callable[[], T]) -> T:
     """What is made, or what is wrong with its options or missing from this environment."""
     try:
         return make()
+    except UserError:
+        raise
     except ImportError as error:
         package = (error.name or "").partition(".")[0]
         extra = EXTRAS.get(package)

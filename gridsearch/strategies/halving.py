@@ -2,7 +2,7 @@
 
     factor 3, 5 epochs         rung 0     rung 1     rung 2
     epochs trained             1          2          5
-    of 36 trials               36         12         4          64 epochs in place of 180
+    of 36 trials               36         12         4          60 epochs in place of 180
 
 Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization" (2016). A trial that
 reaches a rung is put aside with its checkpoint; when all have come that far, the best are asked for again and go on.
@@ -26,7 +26,7 @@ def rungs(epochs: int, factor: float, least: int = 1) -> tuple[int, ...]:
     """After how many epochs trials are compared, ascending; the last is all of them."""
     found = [epochs]
     while found[-1] > least:
-        found.append(max(least, math.floor(found[-1] / factor)))
+        found.append(max(least, min(found[-1] - 1, math.ceil(found[-1] / factor))))
     return tuple(reversed(found))
 
 
