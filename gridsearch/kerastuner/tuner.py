@@ -102,6 +102,9 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             UserError: the objective is not among what training reports.
             StrategyError: the oracle has failed; what was finished is recorded.
         """
+        if not self.oracle.get_space().space:
+            cure = "Give the tuner a hypermodel, or declare them with the oracle's hyperparameters=."
+            raise UserError("no hyperparameter has been declared before the search", where="Tuner", cure=cure)
         config = SweepConfig.validate_tables(self._tables(), where="Tuner", folder=Path.cwd())
         self._recording = Recording(config, _recipe(fit_args, fit_kwargs), self._writers)
         try:
