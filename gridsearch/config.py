@@ -28,7 +28,7 @@ from gridsearch.discovering import with_declared_hparams
 from gridsearch.errors import SweepFileError
 from gridsearch.grid import Space, space_of
 from gridsearch.hparams import Combination, HParam, Value
-from gridsearch.searching import check_search
+from gridsearch.searching import bracket_trials, check_search
 from gridsearch.searchspace import SearchSpace
 from gridsearch.settings import (
     CATS_VS_DOGS,
@@ -168,9 +168,10 @@ class SweepConfig(Section):
     @property
     def most_trials(self) -> int | None:
         """How many trials there will be at most, as far as that is known beforehand."""
-        territory, most = self.territory, self.sweep.trials
+        territory = self.territory
         size = territory.size if isinstance(territory, SearchSpace) else len(territory)
-        return min(size, most) if size is not None and most is not None else most or size
+        limits = [limit for limit in (size, self.sweep.trials, bracket_trials(self)) if limit is not None]
+        return min(limits, default=None)
 
     @property
     def stall_after(self) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gridsearch.config import SweepConfig
 from gridsearch.hparams import combination_id
@@ -78,6 +78,10 @@ class Plan:
     def left(self) -> int:
         """Combinations with something to train."""
         return self.new + self.unfinished
+
+    def closed(self) -> Plan:
+        """The plan of a search whose strategy has nothing more: what there was is all there is."""
+        return replace(self, combinations=self.completed + self.failed + self.unfinished)
 
     def __str__(self) -> str:
         parts = [f"{self.completed:,} completed", f"{self.failed:,} failed"]

@@ -105,7 +105,7 @@ class Runner:
         self._told: list[str] = []
         self._switched_off = False
         self._failed: set[int] = set()
-        self._exhausted = False
+        self.exhausted = False
         self._models = BestModels(journal.home, config.objective, config.training.keep_models)
         self._shelf = Shelf(config.territory)
         self._continuing: dict[str, SessionRecord] = {}
@@ -188,7 +188,7 @@ class Runner:
     # Ask, journal, submit.
 
     def _fill(self) -> None:
-        if len(self._flights) >= self._executor.slots or self._given_up or (self._exhausted and not self._owed):
+        if len(self._flights) >= self._executor.slots or self._given_up or (self.exhausted and not self._owed):
             return
         starting: list[SessionRecord] = []
         with self._journal.transaction():
@@ -223,12 +223,12 @@ class Runner:
 
     def _ask(self) -> bool:
         """Plan the strategy's next combination, so that its sessions are owed; False if there is none for now."""
-        if self._exhausted:
+        if self.exhausted:
             return False
         while True:
             values = self._advice.ask()
             if values is None:
-                self._exhausted = True
+                self.exhausted = True
                 if self._advice.over:
                     self._warn(self._advice.over)
                 return False
@@ -318,7 +318,7 @@ class Runner:
 
     def _release(self) -> None:
         """Nothing more will be asked for: what was put aside is stopped for good."""
-        aside = [released(session) for session in self._shelf.clear()] if self._exhausted else []
+        aside = [released(session) for session in self._shelf.clear()] if self.exhausted else []
         if aside:
             with self._journal.transaction():
                 for session in aside:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gridsearch.hparams import IntInterval, RealInterval
+from gridsearch.hparams import Combination, IntInterval, RealInterval
+from gridsearch.searchspace import SearchSpace
 from gridsearch.sweepfile import At
 
 if TYPE_CHECKING:
     from gridsearch.config import SweepConfig
 
-__all__ = ["check_search", "uses_rungs"]
+__all__ = ["bracket_trials", "check_search", "foreseen", "uses_rungs"]
 
 CONTINUED = ("hyperband", "halving")
 """What trains a trial for a few epochs, puts it aside, and perhaps goes on with it later."""
@@ -19,6 +22,28 @@ CONTINUED = ("hyperband", "halving")
 def uses_rungs(config: SweepConfig) -> bool:
     """Whether trials are put aside at rungs, with a checkpoint to go on from."""
     return config.sweep.strategy in CONTINUED or config.sweep.pruner in CONTINUED
+
+
+def bracket_trials(config: SweepConfig) -> int | None:
+    """How many trials Hyperband's brackets begin with, as KerasTuner sizes them; None for any other strategy."""
+    options, epochs = config.sweep.options, config.training.epochs
+    factor, iterations = options.get("factor", 3), options.get("hyperband_iterations", 1)
+    sound = type(factor) is int and factor > 1 and type(iterations) is int and iterations > 0
+    if config.sweep.strategy != "hyperband" or not sound:  # the oracle says what is wrong with them
+        return None
+    last = math.ceil(1 + math.log(epochs, factor))
+    brackets = range(next(n for n in range(1, 64) if epochs < factor**n))
+    return iterations * sum(math.ceil(last / (n + 1) * factor**n) for n in brackets)
+
+
+def foreseen(config: SweepConfig) -> Iterable[Combination]:
+    """What will be tried, as far as that does not depend on how it turns out."""
+    territory, seed = config.territory, config.sweep.search_seed
+    if not isinstance(territory, SearchSpace):
+        return territory
+    return (
+        territory.sampled(config.training.seed if seed is None else seed) if config.sweep.strategy == "random" else ()
+    )
 
 
 def check_search(config: SweepConfig) -> None:

@@ -111,7 +111,7 @@ def sweep(
             stop.at_once = executor.close
             with journal.transaction():
                 journal.told(events.lost(before.sessions), told=False)
-            Runner(
+            runner = Runner(
                 config,
                 journal,
                 strategy,
@@ -122,9 +122,11 @@ def sweep(
                 limits=limits,
                 facts={"host": socket.gethostname(), **(facts or {})},
                 warn=warn,
-            ).run()
+            )
+            runner.run()
         record = journal.record()
-    return Result(record, plan_of(config, record))
+    plan = plan_of(config, record)
+    return Result(record, plan.closed() if runner.exhausted and config.sweep.strategy != "grid" else plan)
 
 
 def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gridsearch.config import SweepConfig
 from gridsearch.errors import StrategyError, SweepFileError, UserError
 from gridsearch.hparams import combination_id
 from gridsearch.record import Record, read_epochs
+from gridsearch.searching import foreseen
 from gridsearch.sweeping import preview, sweep
 from gridsearch.trials import Status
 
@@ -276,3 +278,12 @@ def test_a_network_goes_on_from_its_checkpoint_at_the_next_rung(home: Path, pict
     assert len(list((home / "models").glob("*.keras"))) == 1
     assert check(home).ok
     assert all(combination_id(t.trial.values) == t.trial.id for t in record.trials)
+
+
+def test_a_plan_of_a_search_lists_what_can_be_foreseen_and_hyperbands_brackets_are_counted(home: Path) -> None:
+    hparams = {"x": {"real_interval": [0.0, 1.0]}}
+    random = searched(home, hparams, strategy="random", trials=3)
+    assert list(islice(foreseen(random), 3)) == [trial.trial.values for trial in sweep(random).record.trials]
+    assert preview(searched(home / "h", hparams, strategy="hyperband")).plan.combinations == 3 + 2
+    assert preview(searched(home / "h", hparams, strategy="hyperband", epochs=5)).plan.combinations == 5 + 3
+    assert list(foreseen(searched(home, hparams, strategy="tpe", trials=3))) == []
