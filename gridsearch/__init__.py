@@ -2,11 +2,13 @@
 
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
-    words               errors  hparams  grid  trials
-    memory and choice   storage  hardware  sweepfile  settings  config  record  journal  planning  strategies/
-    doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  stopping
-    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance
-                        analysis/  report/  commands  cli
+    words               errors  hparams  grid  searchspace  trials
+    memory and choice   storage  hardware  sweepfile  discovering  settings  searching  config  record  journal
+                        planning  rehearsal  strategies/
+    doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  stopping  overdue  rungs
+                        advice
+    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  kerastuner/
+                        importing/  analysis/  report/  commands  cli
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
                                                │ journal first, then writers and progress are told

@@ -121,7 +121,7 @@ def _row_differences(record: Record, trial: TrialRecord, row: Mapping[str, Any])
     for name, value in trial.trial.values.items():
         if name not in values or not _same_value(value, values[name]):
             yield f"{name} is {values.get(name)!r}, recorded {value!r}"
-    means = {column: trial.mean(column) for column in record.objective.columns}
+    means = {column: None if trial.paused else trial.mean(column) for column in record.objective.columns}
     yield from _metric_differences(means, row.get("metricValues", []), "mean ")
     shown = {_session_name(session): session for session in row.get("sessions", [])}
     yield from (f"session {name} is shown, but not recorded" for name in shown if name not in _names(trial.sessions))
@@ -133,6 +133,8 @@ def _row_differences(record: Record, trial: TrialRecord, row: Mapping[str, Any])
 
 
 def _session_differences(record: Record, session: SessionRecord, shown: Mapping[str, Any]) -> Iterable[str]:
+    if session.paused:  # it may go on yet, and TensorBoard can be told of an end only once
+        return
     wanted = SHOWN.get(session.status)
     if wanted and shown.get("status") != wanted:
         yield f"session {session.name} is {shown.get('status', 'STATUS_UNKNOWN')}, recorded {session.status}"

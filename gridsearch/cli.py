@@ -225,6 +225,23 @@ def predict(trial: str, pictures: tuple[Path, ...], logdir: Path, as_json: bool)
     commands.predict(logdir, trial, pictures, as_json)
 
 
+@cli.command("import")
+@click.argument("source")
+@click.option("--sweep", "sweep_file", type=PATH, metavar="SWEEP.toml", help="The sweep that the trials count for.")
+@click.option("--logdir", type=PATH, help="Log directory; default: the sweep's.")
+@click.option("--metric", help="The objective's name: val_accuracy of KerasTuner's, objective of Optuna's.")
+@click.option("--study", help="Name of the Optuna study, where there are several.")
+@as_json
+def import_source(
+    source: str, sweep_file: Path | None, logdir: Path | None, metric: str | None, study: str | None, as_json: bool
+) -> None:
+    """Record what was trained elsewhere: SOURCE is a KerasTuner project directory, or an Optuna storage or file."""
+    from gridsearch.commands import importing as commands
+
+    config = _config(sweep_file, (), logdir) if sweep_file else None
+    commands.import_source(source, config, logdir, metric, study, as_json)
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @logdir_argument
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")

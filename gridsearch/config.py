@@ -24,9 +24,12 @@ from pydantic import (
     model_validator,
 )
 
+from gridsearch.discovering import with_declared_hparams
 from gridsearch.errors import SweepFileError
 from gridsearch.grid import Space, space_of
 from gridsearch.hparams import Combination, HParam, Value
+from gridsearch.searching import bracket_trials, check_search
+from gridsearch.searchspace import SearchSpace
 from gridsearch.settings import (
     CATS_VS_DOGS,
     HOUSEKEEPING,
@@ -98,6 +101,7 @@ class SweepConfig(Section):
                 if section in self.model_fields_set and getattr(self, section).model_fields_set:
                     raise At(section, ValueError("not allowed with model.objective, which does without pictures"))
         self._check_space()
+        check_search(self)
         each_of((hparam for grid in self.hparams for hparam in grid), self._check_swept)
         return self
 
@@ -157,6 +161,19 @@ class SweepConfig(Section):
     def space(self) -> Space:
         """Every combination to be trained, in order."""
         return space_of(self.hparams, self.sweep.exclude)
+
+    @cached_property
+    def territory(self) -> Space | SearchSpace:
+        """Every combination that may be trained: those of the grid, or of the space that a search goes through."""
+        return self.space if self.sweep.strategy == "grid" else SearchSpace(self.hparams, self.sweep.exclude)
+
+    @property
+    def most_trials(self) -> int | None:
+        """How many trials there will be at most, as far as that is known beforehand."""
+        territory = self.territory
+        size = territory.size if isinstance(territory, SearchSpace) else len(territory)
+        limits = [limit for limit in (size, self.sweep.trials, bracket_trials(self)) if limit is not None]
+        return min(limits, default=None)
 
     @property
     def stall_after(self) -> float | None:
@@ -225,7 +242,8 @@ class SweepConfig(Section):
             apply_override(tables, override)
         if logdir is not None:
             apply_override(tables, f"sweep.logdir={json.dumps(str(logdir), ensure_ascii=False)}")
-        return cls.validate_tables(tables, where=str(file), folder=file.resolve().parent)
+        folder = file.resolve().parent
+        return cls.validate_tables(with_declared_hparams(tables, str(file), folder), where=str(file), folder=folder)
 
     @classmethod
     def validate_tables(cls, tables: Mapping[str, Any], *, where: str, folder: Path) -> SweepConfig:

@@ -6,6 +6,7 @@
     │   ├── DataError            pictures, folders, archives
     │   └── HomeError            the log directory: in use, other recipe, damaged, cannot be written
     │       └── NothingRecorded  no sweep has been there yet
+    ├── StrategyError        1   what decides which combinations come next has failed
     └── Interrupted        130   stopped by Ctrl-C or SIGTERM; the same command resumes
 
 Only the command line turns these into exit statuses; library code raises them and lets them pass.
@@ -19,6 +20,7 @@ __all__ = [
     "HomeError",
     "Interrupted",
     "NothingRecorded",
+    "StrategyError",
     "SweepFileError",
     "UserError",
 ]
@@ -65,6 +67,10 @@ class HomeError(UserError):
 
 class NothingRecorded(HomeError):
     """A log directory without a sweep's record."""
+
+
+class StrategyError(GridsearchError):
+    """A strategy, or the library behind it, has raised; what was running is closed and nothing is lost."""
 
 
 class Interrupted(GridsearchError):

@@ -244,6 +244,19 @@ class Journal:
             ),
         )
 
+    def reopen(self, session: str, facts: Mapping[str, Any]) -> None:
+        """A session that was put aside goes on."""
+        self._database.execute(
+            "UPDATE session SET status = ?, metrics = '{}', facts = ?, ended = NULL, told = 0 WHERE name = ?",
+            (Status.RUNNING, json.dumps(dict(facts)), session),
+        )
+
+    def release(self, session: str) -> None:
+        """A session that was put aside will not go on: as it stands, it is stopped."""
+        facts = json.loads(self._database.execute("SELECT facts FROM session WHERE name = ?", (session,)).fetchone()[0])
+        facts.pop("paused", None)
+        self._database.execute("UPDATE session SET facts = ? WHERE name = ?", (json.dumps(facts), session))
+
     def epoch(self, epoch: Epoch) -> None:
         """A session finished an epoch."""
         metrics = json.dumps(dict(epoch.metrics))  # NaN is written as NaN: a diverged epoch is a fact, too

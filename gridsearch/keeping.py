@@ -38,9 +38,14 @@ class BestModels:
         for session in sessions:
             value = session.outcome.metrics.get(self._objective.metric)
             if value is not None:
+                self.withdraw(session.name)
                 self._best.append((value, session.name))
         self._best.sort(key=lambda pair: -pair[0] if self._objective.maximize else pair[0])
         del self._best[self._keep :]
+
+    def withdraw(self, session: str) -> None:
+        """A session that was put aside goes on: what it comes to now is all that counts."""
+        self._best = [(value, name) for value, name in self._best if name != session]
 
     def prune(self, running: Collection[str]) -> None:
         """Delete the models, whole or half written, of sessions that neither run nor are among the best."""

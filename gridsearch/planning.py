@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gridsearch.config import SweepConfig
 from gridsearch.hparams import combination_id
@@ -79,6 +79,10 @@ class Plan:
         """Combinations with something to train."""
         return self.new + self.unfinished
 
+    def closed(self) -> Plan:
+        """The plan of a search whose strategy has nothing more: what there was is all there is."""
+        return replace(self, combinations=self.completed + self.failed + self.unfinished)
+
     def __str__(self) -> str:
         parts = [f"{self.completed:,} completed", f"{self.failed:,} failed"]
         parts += [f"{self.unfinished:,} unfinished"] if self.unfinished else []
@@ -92,8 +96,13 @@ def plan_of(config: SweepConfig, record: Record | None, *, retry: bool = False) 
     """The plan of a sweep; in time that grows with the record, not with the space."""
     trials = record.trials if record else ()
     counts = Counter(standing for _, standing in standings(config, trials, retry=retry).values())
-    outside = sum(config.space.completed(trial.trial.values) not in config.space for trial in trials)
-    return Plan(len(config.space), counts["completed"], counts["failed"], counts["unfinished"], outside)
+    outside = sum(config.territory.completed(trial.trial.values) not in config.territory for trial in trials)
+    return Plan(_planned(config, counts.total()), counts["completed"], counts["failed"], counts["unfinished"], outside)
+
+
+def _planned(config: SweepConfig, known: int) -> int:
+    """How many trials the sweep comes to, those that are known among them; a search without an end has only those."""
+    return max(config.most_trials or 0, known)
 
 
 def standings(
@@ -106,8 +115,8 @@ def standings(
     """
     found: dict[str, tuple[TrialRecord, str]] = {}
     for trial in trials:
-        values = config.space.completed(trial.trial.values)
-        if values in config.space:
+        values = config.territory.completed(trial.trial.values)
+        if values in config.territory:
             identity, standing = combination_id(values), _standing(trial, config, retry=retry)
             if identity not in found or STANDINGS.index(standing) < STANDINGS.index(found[identity][1]):
                 found[identity] = trial, standing

@@ -53,6 +53,8 @@ class Tally:
         """A session is counted from here on; the trial has not failed while it runs."""
         self._begun.add(session.name)
         self._failed.discard(session.session.trial.number)
+        if session.outcome.facts.get("continued"):  # it was counted when it was put aside
+            self.completed -= 1
 
     def end(self, session: SessionRecord) -> None:
         """Count an ended session, unless it ended in an earlier run and is only told now."""

@@ -55,6 +55,11 @@ class SessionRecord:
         """Running, completed, stopped or failed."""
         return self.outcome.status
 
+    @property
+    def paused(self) -> bool:
+        """Whether it was put aside and may go on yet: until it cannot any more, TensorBoard is not told of its end."""
+        return self.status is Status.STOPPED and bool(self.outcome.facts.get("paused"))
+
 
 @dataclass(frozen=True)
 class TrialRecord:
@@ -74,6 +79,11 @@ class TrialRecord:
         found = {session.status for session in self.latest.values()}
         order = (Status.RUNNING, Status.FAILED, Status.STOPPED, Status.COMPLETED)
         return next((status for status in order if status in found), Status.PLANNED)
+
+    @property
+    def paused(self) -> SessionRecord | None:
+        """The session that was put aside at a rung of a search, if one was: stopped, but it may go on yet."""
+        return next((session for session in self.latest.values() if session.paused), None)
 
     @property
     def failure(self) -> SessionRecord | None:

@@ -54,7 +54,7 @@ def rerun(home: Path, name: str) -> Rerun:
     session = _find(record, name)
     config = config_of(record)
     refuse_other_recipe(record.recipe, complete_recipe(config), config.space.hparams, home)
-    values = config.space.completed(session.session.trial.values)
+    values = config.territory.completed(session.session.trial.values)
     with tempfile.TemporaryDirectory(prefix="gridsearch-rerun-") as elsewhere:
         task = Task(
             session=session.session,

@@ -16,13 +16,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import methodcaller
 
+from gridsearch.advice import Advice
 from gridsearch.config import SweepConfig
-from gridsearch.errors import Interrupted
-from gridsearch.executors import Cancels, Executor
+from gridsearch.errors import Interrupted, StrategyError
+from gridsearch.executors import Cancels, Executor, Pumped, Steers
 from gridsearch.journal import Journal
 from gridsearch.keeping import BestModels, forget_checkpoints
+from gridsearch.overdue import overdue
 from gridsearch.planning import owed, standings
-from gridsearch.record import SessionRecord, TrialRecord
+from gridsearch.record import SessionRecord, TrialRecord, read_epochs
+from gridsearch.rungs import Shelf, continued, released
+from gridsearch.searching import uses_rungs
 from gridsearch.stopping import Stop
 from gridsearch.storage import disk_full, is_full
 from gridsearch.strategies import Strategy, Wait
@@ -34,7 +38,6 @@ __all__ = ["Limits", "Runner"]
 
 LOOK_EVERY = 0.25
 """Seconds: how long a look at the executor may take, hence how soon a stop is noticed."""
-
 
 STOPPED = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
 
@@ -58,6 +61,7 @@ class _Flight:
 
     session: SessionRecord
     last_sign: float
+    since: float
 
 
 class Runner:
@@ -67,7 +71,7 @@ class Runner:
         config: the sweep; its declaration has been settled in the journal.
         journal: the record.
         strategy: fresh; it is told what the record knows.
-        executor: closed by the caller.
+        executor: closed by the caller; one that ``Steers`` if the strategy ``Judges``.
         writers: told in order; the first is TensorBoard's. If one fails, the next run tells all of them again.
         displays: told likewise; nothing is lost if one fails.
         stop: whether the user wants to.
@@ -89,8 +93,9 @@ class Runner:
         facts: dict[str, object] | None = None,
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._config, self._journal, self._strategy, self._executor = config, journal, strategy, executor
-        self._listeners, self._writers = [*writers, *displays], list(writers)
+        self._config, self._journal, self._executor = config, journal, executor
+        self._advice = Advice(strategy, config.objective, config.sweep.strategy)
+        self._listeners, self._writers, self._displays = [*writers, *displays], list(writers), list(displays)
         self._stop, self._limits, self._warn = stop, limits or Limits(), warn
         self._facts = {**(facts or {}), "boot": journal.boot}
         self._owed: deque[Session] = deque()
@@ -100,8 +105,12 @@ class Runner:
         self._told: list[str] = []
         self._switched_off = False
         self._failed: set[int] = set()
-        self._exhausted = False
+        self.exhausted = False
         self._models = BestModels(journal.home, config.objective, config.training.keep_models)
+        self._shelf = Shelf(config.territory)
+        self._continuing: dict[str, SessionRecord] = {}
+        if isinstance(executor, Pumped):
+            executor.pump = self._take_in
 
     def run(self) -> None:
         """Train what is left.
@@ -109,11 +118,15 @@ class Runner:
         Raises:
             Interrupted: the user asked to stop; what was running is closed.
             HomeError: the record can no longer be written; what was running is closed by the next run.
+            StrategyError: the strategy has failed; what was running is closed.
         """
         try:
             self._take_over()
             self._loop()
             self._mark_told()
+        except StrategyError:
+            self._close_flights()
+            raise
         except OSError as error:
             if not is_full(error):
                 raise
@@ -126,6 +139,7 @@ class Runner:
                 raise Interrupted("interrupted: the same command goes on from here")
             self._fill()
             if not self._flights:
+                self._release()
                 return
             self._collect(LOOK_EVERY)
             self._watch()
@@ -135,16 +149,17 @@ class Runner:
 
     def _take_over(self) -> None:
         for session in self._journal.close_abandoned():
-            self._tell_end(session)
+            if not session.paused:
+                self._tell_end(session)
         self._mark_told()
         trials, retry = self._journal.record().trials, self._limits.retry_failed
-        for trial in trials:
-            self._strategy.tell(trial)
+        self._shelf.put_all(trials)
         for trial, standing in standings(self._config, trials, retry=retry).values():
             sessions = owed(trial, self._config.training, retry=retry)
             if sessions and standing != "completed":
                 self._trials[trial.trial.number] = trial
                 self._owe(sessions)
+        self._advice.take_over(trials, read_epochs(self._journal.home) if self._advice.judges else {}, self._trials)
         results = [session for trial in trials for session in trial.results]
         self._models.consider(sorted(results, key=lambda session: session.ended or 0.0))
         self._models.prune(self._flights)
@@ -165,28 +180,41 @@ class Runner:
         return session
 
     def _forget_checkpoints(self) -> None:
-        if self._config.training.checkpoint != "none" and not self._stop.requested:
-            forget_checkpoints(self._journal.home, {trial.trial.name for trial in self._trials.values()})
+        kept = self._config.training.checkpoint != "none" or uses_rungs(self._config)
+        if kept and not self._stop.requested:
+            owed = {trial.trial.name for trial in self._trials.values()}
+            forget_checkpoints(self._journal.home, owed | self._shelf.trials)
 
     # Ask, journal, submit.
 
     def _fill(self) -> None:
-        if len(self._flights) >= self._executor.slots or self._given_up or (self._exhausted and not self._owed):
+        if len(self._flights) >= self._executor.slots or self._given_up or (self.exhausted and not self._owed):
             return
         starting: list[SessionRecord] = []
         with self._journal.transaction():
             self._journal.told(self._told)
             while len(self._flights) + len(starting) < self._executor.slots and (self._owed or self._ask()):
-                running = Outcome(Status.RUNNING, facts=self._facts)
-                session = SessionRecord(self._next_owed(), running, time.time(), None, told=False)
-                self._journal.begin(session.session, session.began, self._facts)
-                starting.append(session)
+                starting.append(self._begin(self._next_owed()))
         self._told.clear()
         for session in starting:
-            self._flights[session.name] = _Flight(session, time.monotonic())
+            self._flights[session.name] = _Flight(session, time.monotonic(), time.monotonic())
             self._note(session)
-            self._tell(methodcaller("begin", session))
-            self._executor.submit(self._task(session.session))
+            again = "continued" in session.outcome.facts
+            self._tell(methodcaller("begin", session), self._displays if again else None)
+            self._executor.submit(self._task(session))
+
+    def _begin(self, session: Session) -> SessionRecord:
+        """Write that a session is about to be trained, or goes on after it was put aside."""
+        aside = self._continuing.pop(session.name, None)
+        if aside is None:
+            running = Outcome(Status.RUNNING, facts=self._facts)
+            begun = SessionRecord(session, running, time.time(), None, told=False)
+            self._journal.begin(session, begun.began, self._facts)
+        else:
+            begun = continued(aside, self._facts)
+            self._models.withdraw(session.name)
+            self._journal.reopen(session.name, begun.outcome.facts)
+        return begun
 
     @property
     def _given_up(self) -> bool:
@@ -195,15 +223,22 @@ class Runner:
 
     def _ask(self) -> bool:
         """Plan the strategy's next combination, so that its sessions are owed; False if there is none for now."""
-        if self._exhausted:
+        if self.exhausted:
             return False
         while True:
-            values = self._strategy.ask()
+            values = self._advice.ask()
             if values is None:
-                self._exhausted = True
+                self.exhausted = True
+                if self._advice.over:
+                    self._warn(self._advice.over)
                 return False
             if isinstance(values, Wait):
                 return False
+            if aside := self._shelf.take(values):
+                self._continuing[aside.name] = aside
+                self._trials[aside.session.trial.number] = TrialRecord(aside.session.trial, (aside,))
+                self._owe([aside.session])
+                return True
             if not self._journal.has(values):
                 break
         trial = self._journal.plan(values)
@@ -211,22 +246,28 @@ class Runner:
         self._owe(owed(self._trials[trial.number], self._config.training))
         return True
 
-    def _task(self, session: Session) -> Task:
-        values = self._config.space.completed(session.trial.values)
+    def _task(self, session: SessionRecord) -> Task:
+        values = self._config.territory.completed(session.session.trial.values)
         return Task(
-            session=session,
+            session=session.session,
             values=values,
             settings=self._config.settings_for(values),
             objective=self._config.objective,
             home=self._journal.home.resolve(),
             detail=self._config.sweep.detail,
             keep_above=self._models.bar,
+            judged=self._advice.judges,
+            pausable=uses_rungs(self._config),
+            spent=session.outcome.facts.get("spent"),
         )
 
     # Collect, journal, tell.
 
     def _collect(self, seconds: float) -> None:
-        messages = [self._excused(m) for m in self._executor.collect(seconds) if m.session in self._flights]
+        self._take_in(self._executor.collect(seconds))
+
+    def _take_in(self, said: Iterable[Message]) -> None:
+        messages = [self._excused(m) for m in said if m.session in self._flights]
         for message in messages:
             self._flights[message.session].last_sign = time.monotonic()
         lasting = [message for message in messages if isinstance(message, Epoch | Ended)]
@@ -253,16 +294,38 @@ class Runner:
     def _pass_on(self, message: Message) -> None:
         if isinstance(message, Epoch):
             self._tell(methodcaller("epoch", message))
+            self._judge(message)
         elif isinstance(message, Ended) and message.session in self._flights:  # one that was cancelled may end twice
             flight = self._flights.pop(message.session)
             facts = {**flight.session.outcome.facts, **message.outcome.facts}
             outcome = replace(message.outcome, facts=facts)
             ended = replace(flight.session, outcome=outcome, ended=time.time())
             self._note(ended)
-            self._tell_end(ended)
+            if ended.paused:
+                self._shelf.put(ended)
+                self._tell(methodcaller("end", ended), self._displays)
+            else:
+                self._tell_end(ended)
             self._settle(ended)
             if message.outcome.facts.get("disk_full"):
                 raise disk_full(self._journal.home, message.outcome.message)
+
+    def _judge(self, epoch: Epoch) -> None:
+        """Hear what the strategy says of an epoch, and pass it on if the training waits for it."""
+        verdict = self._advice.verdict(self._flights[epoch.session].session.session, epoch.epoch, epoch.metrics)
+        if epoch.asks and isinstance(self._executor, Steers):
+            self._executor.answer(epoch.session, epoch.epoch, verdict)
+
+    def _release(self) -> None:
+        """Nothing more will be asked for: what was put aside is stopped for good."""
+        aside = [released(session) for session in self._shelf.clear()] if self.exhausted else []
+        if aside:
+            with self._journal.transaction():
+                for session in aside:
+                    self._journal.release(session.name)
+            for session in aside:
+                self._tell_end(session, self._writers)
+            self._forget_checkpoints()
 
     def _note(self, session: SessionRecord) -> None:
         """Keep a trial's sessions as the record has them, while some of them are still to come."""
@@ -285,18 +348,18 @@ class Runner:
                 self._failed.add(trial.trial.number)
         if not self._owed_of[trial.trial.number] and trial.status is not Status.RUNNING:
             del self._trials[trial.trial.number], self._owed_of[trial.trial.number]
-            self._strategy.tell(trial)
+            self._advice.tell(trial)
             self._forget_checkpoints()
 
-    def _tell_end(self, session: SessionRecord) -> None:
+    def _tell_end(self, session: SessionRecord, only: Sequence[Writer] | None = None) -> None:
         """Tell a session's end; if a writer is switched off, the next run tells it again."""
-        self._tell(methodcaller("end", session))
+        self._tell(methodcaller("end", session), only)
         if not self._switched_off:
             self._told.append(session.name)
 
-    def _tell(self, say: Callable[[Writer], None]) -> None:
-        """Tell every writer; one that fails is switched off with a line, and the sweep goes on."""
-        for listener in list(self._listeners):
+    def _tell(self, say: Callable[[Writer], None], only: Sequence[Writer] | None = None) -> None:
+        """Tell every writer, or some; one that fails is switched off with a line, and the sweep goes on."""
+        for listener in [one for one in self._listeners if only is None or one in only]:
             try:
                 say(listener)
             except Exception as error:
@@ -318,15 +381,11 @@ class Runner:
     def _watch(self) -> None:
         if not isinstance(self._executor, Cancels):
             return
-        training, stall_after, now = self._config.training, self._config.stall_after, time.monotonic()
+        now = time.monotonic()
         for name, flight in self._flights.items():
-            running, silent = time.time() - flight.session.began, now - flight.last_sign
-            if training.timeout is not None and running > training.timeout:
-                problem = f"still running after training.timeout = {training.timeout:g} s"
-                self._executor.cancel(name, Outcome.failed(FailureKind.TIMEOUT, problem))
-            elif stall_after is not None and silent > stall_after:
-                problem = f"no sign of life for training.stall_after = {stall_after:g} s"
-                self._executor.cancel(name, Outcome.failed(FailureKind.STALLED, problem))
+            outcome = overdue(self._config, now - flight.since, now - flight.last_sign)
+            if outcome is not None:
+                self._executor.cancel(name, outcome)
 
     def _close_flights(self) -> None:
         """The user asked to stop: what has ended is kept, what runs is closed as interrupted."""

@@ -192,10 +192,34 @@ def _not_ours(metric: str) -> str:
     return metric
 
 
+STRATEGIES = ("grid", "random", "bayesian", "hyperband", "tpe", "gp", "cmaes")
+PRUNERS = ("median", "halving")
+OF_OPTUNA = "optuna:"
+"""What a strategy or pruner begins with that is a class of Optuna's, as in ``optuna:QMCSampler``."""
+
+
+def _one_of(known: tuple[str, ...]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in known and not (name.startswith(OF_OPTUNA) and name.removeprefix(OF_OPTUNA).isidentifier()):
+            raise ValueError(f"{name!r} is none of {', '.join(known)}; nor optuna:CLASS, a class of Optuna's")
+        return name
+
+    return AfterValidator(check)
+
+
 class Sweep(Section):
     """Which combinations, where, and who is told."""
 
-    strategy: Literal["grid"] = "grid"
+    strategy: Annotated[str, _one_of(STRATEGIES)] = "grid"
+    options: dict[str, Any] = {}
+    """Further arguments of the strategy: of KerasTuner's oracle or Optuna's sampler, by their own names."""
+    trials: Positive | None = None
+    """At most so many, those of earlier runs among them; None is as many as there are."""
+    search_seed: Seed | None = None
+    """What a strategy draws with; None is the training's seed."""
+    pruner: Annotated[str, _one_of(PRUNERS)] | None = None
+    """What stops hopeless trials early, whichever strategy proposed them."""
+    pruner_options: dict[str, Any] = {}
     executor: Literal["processes", "inline"] = "processes"
     workers: Positive | None = None
     """Trials at a time; None is one per GPU, or without GPUs one per processor, as far as memory allows."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.config import SweepConfig
-from gridsearch.errors import NothingRecorded
-from gridsearch.executors import Executor
+from gridsearch.errors import NothingRecorded, UserError
+from gridsearch.executors import Executor, Steers
 from gridsearch.executors.inline import InlineExecutor
 from gridsearch.journal import Journal, refuse_other_recipe
 from gridsearch.planning import Plan, plan_of
@@ -20,12 +20,13 @@ from gridsearch.record import Record
 from gridsearch.runner import Limits, Runner
 from gridsearch.stopping import Stop
 from gridsearch.storage import told_plainly
-from gridsearch.strategies.grid import GridStrategy
+from gridsearch.strategies import Judges
+from gridsearch.strategies.choice import chosen
 from gridsearch.writers import Writer, background_of
 from gridsearch.writers.choice import cure_of, refuse_unknown
 from gridsearch.writers.outside import Outside
 
-__all__ = ["Preview", "Result", "preview", "sweep"]
+__all__ = ["Preview", "Result", "preview", "sweep", "write_experiment_if_new"]
 
 
 DECODING = ("train", "validation", "image_size", "color_mode", "interpolation")
@@ -99,7 +100,7 @@ def sweep(
         HomeError: the log directory is in use, of another recipe, damaged or not writable.
         Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
     """
-    limits = limits or Limits()
+    limits, strategy = limits or Limits(), chosen(config)
     refuse_unknown(config.sweep.writers)
     recipe = complete_recipe(config)
     from gridsearch.writers.events import EventsWriter
@@ -107,7 +108,7 @@ def sweep(
     home = config.sweep.logdir
     with told_plainly(home), Journal(home) as journal, Stop() as stop:
         journal.settle(config, recipe)
-        _write_experiment_if_new(journal, config)
+        write_experiment_if_new(journal, config)
         before = journal.record()
         plan = plan_of(config, before, retry=limits.retry_failed)
         if plan.left:
@@ -117,13 +118,16 @@ def sweep(
             closing(_executor(config, stop, plan)) as executor,
             closing(EventsWriter(home, config.objective)) as events,
         ):
+            if isinstance(strategy, Judges) and not isinstance(executor, Steers):
+                cure = "Take another executor, or leave out sweep.pruner."
+                raise UserError("this executor cannot stop trials early", where="sweep.executor", cure=cure)
             stop.at_once = executor.close
             with journal.transaction():
                 journal.told(events.lost(before.sessions), told=False)
-            Runner(
+            runner = Runner(
                 config,
                 journal,
-                GridStrategy(config.space),
+                strategy,
                 executor,
                 [events, *writers],
                 stop,
@@ -131,9 +135,11 @@ def sweep(
                 limits=limits,
                 facts={"host": socket.gethostname(), **(facts or {})},
                 warn=warn,
-            ).run()
+            )
+            runner.run()
         record = journal.record()
-    return Result(record, plan_of(config, record))
+    plan = plan_of(config, record)
+    return Result(record, plan.closed() if runner.exhausted and config.sweep.strategy != "grid" else plan)
 
 
 @contextmanager
@@ -203,7 +209,7 @@ def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:
     return [(train, validation) for train in trains for validation in validations]
 
 
-def _write_experiment_if_new(journal: Journal, config: SweepConfig) -> None:
+def write_experiment_if_new(journal: Journal, config: SweepConfig) -> None:
     """TensorBoard's experiment record, before anything else; again only when what it declares has changed."""
     from gridsearch.writers.events import write_experiment
 

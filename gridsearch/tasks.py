@@ -18,11 +18,14 @@ from typing import Any
 
 from gridsearch.hparams import Combination
 from gridsearch.settings import Settings
-from gridsearch.trials import Epoch, Heartbeat, Message, Objective, Session
+from gridsearch.trials import Epoch, Heartbeat, Message, Objective, Session, Verdict
 
-__all__ = ["Diverged", "Emit", "Reporter", "Task", "UserCodeError", "load_entry_point", "numbers"]
+__all__ = ["Diverged", "Emit", "Hear", "Reporter", "Stopped", "Task", "UserCodeError", "load_entry_point", "numbers"]
 
 Emit = Callable[[Message], None]
+
+Hear = Callable[[int], Verdict]
+"""Waits for what the runner says about an epoch that was emitted as asking."""
 
 MOST_EPOCHS = 2**31
 
@@ -42,11 +45,17 @@ class Task:
     detail: str
     keep_above: float | None
     """The model is saved if its objective is better than this; None saves none, see ``Reporter.worth_keeping``."""
+    judged: bool = False
+    """Whether to wait after each epoch for what the strategy says."""
+    pausable: bool = False
+    """Whether it may be put aside, to go on later from a checkpoint."""
+    spent: float | None = None
+    """Seconds that it was trained for before it was put aside; None if it only begins."""
 
     @property
     def checkpoints(self) -> Path | None:
-        """Where the trial's state is kept after each epoch, whichever attempt it is; None if it is not."""
-        if self.settings.training.checkpoint == "none":
+        """Where the trial's state is kept, whichever attempt it is; None if it is not."""
+        if self.settings.training.checkpoint == "none" and not self.pausable:
             return None
         return self.home / "checkpoints" / Session(self.session.trial, self.session.repeat, 1, 0).name
 
@@ -65,6 +74,10 @@ class Diverged(Exception):
     """A loss or the objective is NaN or infinite."""
 
 
+class Stopped(BaseException):
+    """The strategy has stopped the trial; no ``except Exception`` of the user's should keep it going."""
+
+
 class UserCodeError(Exception):
     """The user's own module or function cannot be used as named."""
 
@@ -72,8 +85,10 @@ class UserCodeError(Exception):
 class Reporter:
     """What a training says while it runs: checked, sent home, and written as per-epoch curves."""
 
-    def __init__(self, task: Task, emit: Emit) -> None:
-        self.task, self._emit = task, emit
+    def __init__(self, task: Task, emit: Emit, hear: Hear = lambda epoch: Verdict.GO_ON) -> None:
+        self.task, self._emit, self._hear = task, emit, hear
+        self.verdict = Verdict.GO_ON
+        """What was said about the last epoch."""
         self.epochs: dict[int, dict[str, float]] = {}
         self._events: Any = None
         self._last_beat = 0.0
@@ -81,8 +96,24 @@ class Reporter:
         """What else is to be recorded of the session."""
         self.writes_epochs = task.detail == "epoch" or (task.detail == "full" and bool(task.settings.model.objective))
 
-    def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
-        """A finished epoch, counted from 0.
+    def report(self, epoch: int, metrics: Mapping[str, Any]) -> None:
+        """``epoch`` for a user's objective, which is left at once if it is to stop.
+
+        Raises:
+            Stopped: the strategy has stopped it, or put it aside.
+            Diverged, TypeError, ValueError: as ``epoch``.
+        """
+        if self.epoch(epoch, metrics) is not Verdict.GO_ON:
+            raise Stopped
+
+    def restored(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """An epoch behind a checkpoint that training goes on from: told again only if another session had told it."""
+        if self.task.spent is None:
+            self._say(epoch, dict(metrics), asks=False)
+        self.epochs[epoch] = dict(metrics)
+
+    def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> Verdict:
+        """A finished epoch, counted from 0; whether to go on.
 
         Raises:
             Diverged: a loss or the objective is NaN or infinite; what was reported is kept.
@@ -91,12 +122,18 @@ class Reporter:
         if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or not 0 <= epoch < MOST_EPOCHS:
             raise ValueError(f"report(epoch={epoch!r}, ...): epochs are ints, from 0 to {MOST_EPOCHS - 1}")
         plain = numbers(metrics)
-        now = time.time()
         self.epochs[int(epoch)] = plain
-        self._emit(Epoch(self.task.session.name, int(epoch), plain, now))
-        if self.writes_epochs:
-            self._write(int(epoch), plain, now)
+        self._say(int(epoch), plain, asks=self.task.judged)
         self.refuse_divergence(plain, f"in epoch {int(epoch) + 1}")
+        if self.task.judged:
+            self.verdict = self._hear(int(epoch))
+        return self.verdict
+
+    def _say(self, epoch: int, metrics: dict[str, float], *, asks: bool) -> None:
+        now = time.time()
+        self._emit(Epoch(self.task.session.name, epoch, metrics, now, asks))
+        if self.writes_epochs:
+            self._write(epoch, metrics, now)
 
     def _write(self, epoch: int, metrics: Mapping[str, float], at: float) -> None:
         if self._events is None:

@@ -30,6 +30,7 @@ __all__ = [
     "Session",
     "Status",
     "Trial",
+    "Verdict",
     "summarise",
 ]
 
@@ -47,6 +48,14 @@ class Status(StrEnum):
     def has_result(self) -> bool:
         """Whether the metrics count: completed, or stopped early on purpose."""
         return self in (Status.COMPLETED, Status.STOPPED)
+
+
+class Verdict(StrEnum):
+    """What becomes of a trial after an epoch."""
+
+    GO_ON = "go on"
+    STOP = "stop"  # it ends as stopped, its result counts
+    PAUSE = "pause"  # likewise, but its checkpoint is kept: it may be asked for again and goes on from there
 
 
 class FailureKind(StrEnum):
@@ -159,6 +168,8 @@ class Epoch:
     epoch: int
     metrics: Mapping[str, float]
     time: float  # seconds since 1970
+    asks: bool = False
+    """Whether the training waits to be told if it is to go on."""
 
 
 @dataclass(frozen=True, slots=True)

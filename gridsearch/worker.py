@@ -22,16 +22,22 @@ from typing import Any
 import psutil
 
 from gridsearch.storage import is_full
-from gridsearch.tasks import Diverged, Emit, Reporter, Task, load_entry_point, numbers
-from gridsearch.trials import Ended, FailureKind, Outcome, Status, summarise
+from gridsearch.tasks import Diverged, Emit, Hear, Reporter, Stopped, Task, load_entry_point, numbers
+from gridsearch.trials import Ended, FailureKind, Outcome, Status, Verdict, summarise
 
 __all__ = ["run_session"]
 
 
-def run_session(task: Task, emit: Emit) -> None:
-    """Train a session and emit its ``Ended``; an exception of the training is an outcome, not an error."""
-    began = time.perf_counter()
-    reporter = Reporter(task, emit)
+def run_session(task: Task, emit: Emit, hear: Hear = lambda epoch: Verdict.GO_ON) -> None:
+    """Train a session and emit its ``Ended``; an exception of the training is an outcome, not an error.
+
+    Args:
+        task: what to train.
+        emit: takes what is said on the way.
+        hear: waits for the verdict on an epoch, if the task is judged.
+    """
+    began = time.perf_counter() - (task.spent or 0.0)
+    reporter = Reporter(task, emit, hear)
     try:
         with contextlib.closing(reporter):
             final = numbers(_trained(task, reporter))
@@ -57,7 +63,10 @@ def _trained(task: Task, reporter: Reporter) -> Mapping[str, Any]:
     if task.settings.model.objective:
         train = load_entry_point(task.settings.model.objective, task.settings.folder)
         _seed(task.session.seed)
-        returned: Mapping[str, Any] = train(dict(task.values), reporter.epoch)
+        try:
+            returned: Mapping[str, Any] = train(dict(task.values), reporter.report)
+        except Stopped:
+            return {}
         return returned
     from gridsearch.training.fit import train as train_on_pictures
 
@@ -74,12 +83,16 @@ def _seed(seed: int) -> None:
 
 
 def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds: float) -> Outcome:
-    if task.objective.of(final) is None:
+    last = reporter.epochs[max(reporter.epochs)] if reporter.epochs else {}
+    stopped = reporter.verdict is not Verdict.GO_ON
+    if task.objective.of({**last, **final} if stopped else final) is None:
         reported = ", ".join(sorted({*final, *(name for metrics in reporter.epochs.values() for name in metrics)}))
         problem = f"the metric {task.objective.metric!r} was not among the results, which hold: {reported or 'nothing'}"
         return Outcome.failed(FailureKind.EXCEPTION, problem)
     reporter.refuse_divergence(final, "at the end")
-    return Outcome(Status.COMPLETED, metrics=summarise(task.objective, reporter.epochs, final, seconds))
+    metrics = summarise(task.objective, reporter.epochs, final, seconds)
+    facts = {"paused": True} if reporter.verdict is Verdict.PAUSE else {}
+    return Outcome(Status.STOPPED if stopped else Status.COMPLETED, metrics=metrics, facts=facts)
 
 
 def _with_facts(outcome: Outcome, reporter: Reporter) -> Outcome:

@@ -21,6 +21,8 @@ ONE_ROOM = {
     "wandb": {"writers"},
     "mlflow": {"writers"},
     "cv2": {"training"},
+    "keras_tuner": {"strategies", "training", "kerastuner"},
+    "optuna": {"strategies", "importing"},
     "pydantic": {"memory and choice"},
 }
 MOST_LINES = 400
@@ -30,8 +32,8 @@ def floor_of_each_room() -> dict[str, int]:
     """Read off the picture in the package's docstring."""
     rooms = {}
     for number, floor in enumerate(FLOORS):
-        (lines,) = re.findall(rf"^    {floor}  +(.+(?:\n {{20,}}[a-z].+)*)$", gridsearch.__doc__ or "", re.M)
-        rooms |= {room.rstrip("/"): number for room in lines.split()}
+        (line,) = re.findall(rf"^    {floor}  +(.+(?:\n {{20,}}\S.*)*)$", gridsearch.__doc__ or "", re.M)
+        rooms |= {room.rstrip("/"): number for room in line.split()}
     return rooms
 
 

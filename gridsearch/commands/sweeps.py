@@ -19,6 +19,7 @@ from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record import Record
 from gridsearch.runner import Limits
+from gridsearch.searching import foreseen
 from gridsearch.tables import aligned, duration, leaderboard, plain, values_in_words
 from gridsearch.trials import Status
 
@@ -83,7 +84,7 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
 
     seen = preview(config, retry=retry_failed)
     standing = _standing(seen.record, config)
-    listed = list(islice(config.space, rows))
+    listed = list(islice(foreseen(config), min(rows, seen.plan.combinations)))
     if as_json:
         combinations = [{"values": values, "status": standing(values)} for values in listed]
         print_json({"plan": counts(seen.plan), "combinations": combinations})
@@ -94,8 +95,8 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
         for n, values in enumerate(listed, 1)
     ]
     say(aligned(["", "status", *map(plain, names)], table) if table else "")
-    if len(config.space) > len(listed):
-        say(f"... and {len(config.space) - len(listed):,} more")
+    if seen.plan.combinations > len(listed):
+        say(f"... and {seen.plan.combinations - len(listed):,} more")
     say(str(seen.plan))
     if not config.model.objective:
         say(f"each trained for {config.training.epochs} epochs; the log directory is {config.sweep.logdir}")

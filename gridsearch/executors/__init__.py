@@ -7,12 +7,13 @@ close()          nothing that was started is left running
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from gridsearch.tasks import Task
-from gridsearch.trials import Message, Outcome
+from gridsearch.trials import Message, Outcome, Verdict
 
-__all__ = ["Cancels", "Executor"]
+__all__ = ["Cancels", "Executor", "Pumped", "Steers"]
 
 
 class Executor(Protocol):
@@ -36,3 +37,19 @@ class Cancels(Protocol):
 
     def cancel(self, session: str, outcome: Outcome) -> None:
         """End this session's task; its ``Ended`` carries the given outcome."""
+
+
+@runtime_checkable
+class Steers(Protocol):
+    """An executor that can tell a running task, when it asks after an epoch, whether to go on."""
+
+    def answer(self, session: str, epoch: int, verdict: Verdict) -> None:
+        """What becomes of a session whose ``Epoch`` asked."""
+
+
+@runtime_checkable
+class Pumped(Protocol):
+    """An executor that runs tasks inside ``collect``: what they say before they ask must be taken from it there."""
+
+    pump: Callable[[list[Message]], None]
+    """Set by whoever collects."""

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,10 +17,13 @@ import psutil
 
 from gridsearch.stopping import STOP_SIGNALS
 from gridsearch.tasks import Task
-from gridsearch.trials import Message
+from gridsearch.trials import Message, Verdict
 from gridsearch.worker import run_session
 
 __all__ = ["main"]
+
+Answer = tuple[str, int, Verdict]
+"""Session, epoch, and what becomes of it."""
 
 
 def main(descriptor: int) -> None:
@@ -31,7 +35,8 @@ def main(descriptor: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     connection = Connection(descriptor)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
+    answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, tasks, answers), daemon=True).start()
     me, sending = psutil.Process(), threading.Lock()
 
     def emit(message: Message) -> None:
@@ -44,14 +49,26 @@ def main(descriptor: int) -> None:
     while True:
         task = tasks.get()
         with _output_to(task.directory / "log.txt"):
-            run_session(task, emit)
+            run_session(task, emit, partial(_heard, answers, task.session.name))
 
 
-def _receive(connection: Connection, tasks: queue.SimpleQueue[Task]) -> None:
-    """Take tasks as they come; the end of the connection is the end of this process and of all that it has started."""
+def _heard(answers: queue.SimpleQueue[Answer], session: str, epoch: int) -> Verdict:
+    """Wait for the answer to this epoch; one that nobody waited for, since its training failed, is passed over."""
+    while True:
+        to, about, verdict = answers.get()
+        if (to, about) == (session, epoch):
+            return verdict
+
+
+def _receive(connection: Connection, tasks: queue.SimpleQueue[Task], answers: queue.SimpleQueue[Answer]) -> None:
+    """Take what comes; the end of the connection is the end of this process and of all that it has started."""
     with suppress(EOFError, OSError):
         while True:
-            tasks.put(connection.recv())
+            received = connection.recv()
+            if isinstance(received, Task):
+                tasks.put(received)
+            else:
+                answers.put(received)
     os.killpg(0, signal.SIGKILL)
 
 

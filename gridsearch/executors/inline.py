@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from gridsearch.tasks import Task
-from gridsearch.trials import Ended, FailureKind, Message, Outcome
+from gridsearch.trials import Ended, FailureKind, Message, Outcome, Verdict
 from gridsearch.worker import run_session
 
 __all__ = ["InlineExecutor"]
@@ -26,6 +26,8 @@ class InlineExecutor:
     def __init__(self, interruptible: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._interruptible = interruptible
         self._waiting: deque[Task] = deque()
+        self._verdict = Verdict.GO_ON
+        self.pump: Callable[[list[Message]], None] = lambda messages: None
 
     def submit(self, task: Task) -> None:
         """Keep the task until ``collect``."""
@@ -34,6 +36,13 @@ class InlineExecutor:
     def collect(self, seconds: float) -> list[Message]:
         """Run the task that waits, if one does, and return all that it said."""
         messages: list[Message] = []
+
+        def hear(epoch: int) -> Verdict:
+            self._verdict = Verdict.GO_ON
+            said, messages[:] = list(messages), []
+            self.pump(said)
+            return self._verdict
+
         if self._waiting:
             task = self._waiting.popleft()
             task.directory.mkdir(parents=True, exist_ok=True)
@@ -41,11 +50,15 @@ class InlineExecutor:
             with log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
                 try:
                     with self._interruptible():
-                        run_session(task, messages.append)
+                        run_session(task, messages.append, hear)
                 except KeyboardInterrupt:
                     outcome = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
                     messages.append(Ended(task.session.name, outcome))
         return messages
+
+    def answer(self, session: str, epoch: int, verdict: Verdict) -> None:
+        """Keep it for the task, which is waiting."""
+        self._verdict = verdict
 
     def close(self) -> None:
         """Forget what waits; nothing else can be running."""

@@ -28,7 +28,7 @@ from typing import IO
 from gridsearch.executors.placement import Place
 from gridsearch.stopping import STOP_SIGNALS
 from gridsearch.tasks import Task
-from gridsearch.trials import Ended, FailureKind, Message, Outcome
+from gridsearch.trials import Ended, FailureKind, Message, Outcome, Verdict
 
 __all__ = ["ProcessExecutor"]
 
@@ -154,6 +154,13 @@ class ProcessExecutor:
         said = worker.output.read().decode(errors="replace").strip().splitlines()
         worker.output.close()
         return _cause_of_death(status, _oom_kills() > worker.oom_kills) + (f" ({said[-1]})" if said else "")
+
+    def answer(self, session: str, epoch: int, verdict: Verdict) -> None:
+        """Tell the worker that trains this session, which waits for it."""
+        for worker in self._workers:
+            if worker.task is not None and worker.task.session.name == session:
+                with contextlib.suppress(OSError):  # it died meanwhile: collect says so
+                    worker.connection.send((session, epoch, verdict))
 
     def cancel(self, session: str, outcome: Outcome) -> None:
         """Kill the worker that trains this session."""

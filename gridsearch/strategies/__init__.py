@@ -7,18 +7,26 @@
       ask() ───────────────────────► None      nothing more, ever
       ask() ───────────────────────► WAIT      nothing until something running has ended
 
-A strategy gets finished facts and returns values. It never sees the record, an executor or a clock.
+One that ``Judges`` also hears of every epoch, and may stop the trial, or put it aside at a rung with its checkpoint. A
+trial that was put aside goes on when its combination is asked for once more; on resume, its epochs are told first.
+
+      report(session, epoch, value) ► PAUSE
+      ask() ───────────────────────►           values of a combination that was put aside: it goes on
+
+A strategy gets finished facts and returns values. It never sees the record, an executor or a clock. Its state is
+stored nowhere: with the same seed and the same facts, a fresh one proposes what the old one would have.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from gridsearch.hparams import Combination
 from gridsearch.record import TrialRecord
+from gridsearch.trials import Session, Verdict
 
-__all__ = ["WAIT", "Strategy", "Wait"]
+__all__ = ["WAIT", "Explains", "Judges", "Strategy", "Wait"]
 
 
 class Wait(Enum):
@@ -34,7 +42,26 @@ class Strategy(Protocol):
     """Proposes combinations and learns what became of them."""
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """The next combination, cast by its domains and never one that was proposed or told before."""
+        """The next combination, cast by its domains and never one that was proposed or told before.
+
+        Unless it was put aside, see ``Judges``.
+        """
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial and how it stands: planned in an earlier run, or ended just now, also when it failed."""
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """A strategy that looks at running trials."""
+
+    def report(self, session: Session, epoch: int, value: float) -> Verdict:
+        """A session's objective after an epoch, from 0; what is to become of it. On resume the answer is not heard."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A strategy that can say why it has nothing more to propose."""
+
+    over: str
+    """One line, as in "space exhausted: 18 of 18"; empty while there is more, or when there is nothing to explain."""

@@ -25,6 +25,7 @@ from gridsearch.training.images import Ahead, Pipelines
 from gridsearch.training.models import built
 from gridsearch.training.predict import class_names
 from gridsearch.training.warm import Bench
+from gridsearch.trials import Verdict
 
 __all__ = ["train"]
 
@@ -70,7 +71,7 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
     epochs = task.settings.training.epochs
     checkpoints = Checkpoints(task.checkpoints, model) if task.checkpoints else None
     for epoch, known in sorted((checkpoints.restore() if checkpoints else {}).items()):
-        reporter.epoch(epoch, known)  # the curves of this session begin where the first one's did
+        reporter.restored(epoch, known)  # the curves of this session begin where the first one's did
     done = len(reporter.epochs)
     metrics: dict[str, float] = dict(reporter.epochs.get(done - 1, {}))
     callbacks = keras.callbacks.CallbackList(_extra_callbacks(task), model=model)
@@ -93,9 +94,12 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
             metrics["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
             callbacks.on_epoch_end(epoch, dict(metrics))
             print(f"epoch {epoch + 1}", *(f"{name} {value:.4g}" for name, value in metrics.items()), sep="  ")
-            reporter.epoch(epoch, metrics)
-            if checkpoints:
+            verdict = reporter.epoch(epoch, metrics)
+            every_epoch = task.settings.training.checkpoint == "epoch"
+            if checkpoints and (every_epoch or verdict is Verdict.PAUSE):
                 checkpoints.save(reporter.epochs)
+            if verdict is not Verdict.GO_ON:
+                break
     callbacks.on_train_end()
     return metrics
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 
 import keras
 
 from gridsearch.hparams import Combination, Value
 
-__all__ = ["Values", "built", "cats_vs_dogs"]
+__all__ = ["Values", "built", "cats_vs_dogs", "load"]
 
 Shape = tuple[int, int, int]
 Build = Callable[..., keras.Model]
@@ -81,7 +82,7 @@ def built(build: Build, values: Combination, shape: Shape, classes: int, already
     """The model for a combination, compiled.
 
     Args:
-        build: ``build(values, shape, classes)``; it may leave out the last arguments.
+        build: ``build(values, shape, classes)``; it may leave out the last arguments. Or KerasTuner's ``build(hp)``.
         values: the combination.
         shape: of one picture.
         classes: how many there are.
@@ -92,8 +93,10 @@ def built(build: Build, values: Combination, shape: Shape, classes: int, already
         ValueError: an HParam had no effect at all: nobody asked for its value.
     """
     asked = Values(values)
-    arguments = (asked, shape, classes)[: _arity(build)]
-    model = build(*arguments)
+    if list(inspect.signature(build).parameters) == ["hp"]:
+        model = _built_with_hp(build, asked)
+    else:
+        model = build(*(asked, shape, classes)[: _arity(build)])
     if not isinstance(model, keras.Model):
         raise TypeError(f"{build.__module__}:{build.__qualname__} returned {model!r}, not a Keras model")
     if not model.compiled:
@@ -104,6 +107,21 @@ def built(build: Build, values: Combination, shape: Shape, classes: int, already
             f"HParam {idle[0]!r} has no effect: neither the model nor a setting takes a value of that name"
         )
     return model
+
+
+def _built_with_hp(build: Build, values: Values) -> keras.Model:
+    """The model of a ``build_model(hp)``; it counts as asking for what it declares."""
+    from gridsearch.training.hyperparameters import Hyperparameters
+
+    hp = Hyperparameters(values._values)
+    model = build(hp)
+    values.asked |= hp.asked
+    return model
+
+
+def load(file: Path) -> keras.Model:
+    """A model as it was saved."""
+    return keras.models.load_model(file)
 
 
 def _arity(build: Build) -> int:

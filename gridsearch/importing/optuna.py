@@ -1,0 +1,100 @@
+"""A study of Optuna's: in a database (``sqlite:///study.db``, or the file's path) or in a journal file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from gridsearch.errors import UserError
+from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval
+from gridsearch.importing.records import Found, Source
+from gridsearch.trials import Status
+
+__all__ = ["read_study"]
+
+STATUSES = {
+    TrialState.COMPLETE: Status.COMPLETED,
+    TrialState.PRUNED: Status.STOPPED,
+    TrialState.FAIL: Status.FAILED,
+}
+
+
+def read_study(source: str, name: str | None, metric: str | None) -> Source:
+    """The trials of a study that have ended.
+
+    Args:
+        source: a storage URL, or the path of an SQLite or journal file.
+        name: of the study, where there are several.
+        metric: what its objective is called; None is ``objective``.
+
+    Raises:
+        UserError: there is no such study, it has several objectives, or a parameter that is None.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    wanted = metric or "objective"
+    try:
+        storage = _storage(source)
+        names = [summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)]
+        if name is None and len(names) != 1:
+            raise UserError("holds several studies", where=source, cure=f"Name one with --study: {', '.join(names)}.")
+        study = optuna.load_study(study_name=name or names[0], storage=storage)
+        maximize = study.direction is optuna.study.StudyDirection.MAXIMIZE
+    except UserError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"cannot be read as a study: {type(error).__name__}: {said}", where=source) from error
+    ended = [trial for trial in study.trials if trial.state in STATUSES and trial.params]
+    trials = [_found(trial, wanted) for trial in ended]
+    return Source(f"{source} {study.study_name}", _grids(ended, source), wanted, maximize, trials)
+
+
+def _storage(source: str) -> Any:
+    if "://" in source:
+        return source
+    file = Path(source)
+    if not file.is_file():
+        raise UserError("there is no such file", where=source)
+    with file.open("rb") as opened:
+        if opened.read(15) == b"SQLite format 3":
+            return f"sqlite:///{file}"
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    return JournalStorage(JournalFileBackend(str(file)))
+
+
+def _found(trial: Any, metric: str) -> Found:
+    epochs = {int(step): {metric: float(value)} for step, value in trial.intermediate_values.items()}
+    if trial.state is TrialState.COMPLETE:
+        epochs[max(epochs, default=0)] = {metric: float(trial.value)}
+    began = trial.datetime_start.timestamp() if trial.datetime_start else None
+    ended = trial.datetime_complete.timestamp() if trial.datetime_complete else None
+    message = str(trial.system_attrs.get("fail_reason", "")) or "it failed there"
+    return Found(dict(trial.params), STATUSES[trial.state], epochs, message, began, ended)
+
+
+def _grids(trials: Iterable[Any], source: str) -> list[list[HParam]]:
+    """A grid for each set of parameters that occurs, since Optuna's spaces may depend on their own values."""
+    found: dict[tuple[str, ...], dict[str, HParam]] = {}
+    for trial in trials:
+        grid = found.setdefault(tuple(sorted(trial.params)), {})
+        for name, distribution in trial.distributions.items():
+            if name not in grid:
+                try:
+                    grid[name] = HParam(name, _domain(distribution))
+                except (ValueError, TypeError) as error:
+                    raise UserError(f"parameter {name!r}: {error}", where=source) from None
+    if not found:
+        raise UserError("no trial of it has ended", where=source)
+    return [list(grid.values()) for grid in found.values()]
+
+
+def _domain(distribution: Any) -> Domain:
+    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+        return Discrete(distribution.choices)
+    interval = IntInterval if isinstance(distribution, optuna.distributions.IntDistribution) else RealInterval
+    return interval(distribution.low, distribution.high, log=distribution.log)

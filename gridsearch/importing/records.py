@@ -1,0 +1,154 @@
+"""Trials found elsewhere, written into a log directory as if they had been swept there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gridsearch.config import SweepConfig
+from gridsearch.hparams import Combination, HParam, Value, combination_id
+from gridsearch.journal import Journal
+from gridsearch.record import SessionRecord
+from gridsearch.sweepfile import as_table
+from gridsearch.sweeping import complete_recipe, write_experiment_if_new
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, summarise
+
+__all__ = ["Found", "Imported", "Source", "import_into"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A trial as it was found.
+
+    Args:
+        values: of its hyperparameters.
+        status: completed, stopped or failed.
+        epochs: metrics by epoch from 0, as far as they were kept.
+        message: why it failed.
+        began, ended: seconds since 1970, where they are known.
+    """
+
+    values: Combination
+    status: Status
+    epochs: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    message: str = ""
+    began: float | None = None
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything that was found in one place."""
+
+    name: str
+    grids: Sequence[Sequence[HParam]]
+    metric: str
+    maximize: bool
+    trials: Sequence[Found]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of an import, in trials."""
+
+    imported: int
+    known: int
+    """Left out, since the record had their results already."""
+    outside: int
+    """Imported, but not of the space that the sweep file declares."""
+    logdir: str
+
+
+def import_into(source: Source, home: Path | None, config: SweepConfig | None) -> Imported:
+    """Record a source's trials.
+
+    Args:
+        source: what was found.
+        home: the log directory; None is the sweep's.
+        config: the sweep that they are to count for; it is for the user to know that they were trained alike. None
+            makes a record of their own.
+
+    Raises:
+        HomeError: the log directory is in use, or of another recipe.
+        DataError: the sweep's pictures cannot be trained on.
+    """
+    own = config is None
+    if config is None:
+        config = SweepConfig.validate_tables(_tables(source, home), where=source.name, folder=Path.cwd())
+    elif home is not None:
+        config = config.model_copy(update={"sweep": config.sweep.model_copy(update={"logdir": home})})
+    recipe = {"imported.from": source.name} if own else complete_recipe(config)
+    return _written(source, config, recipe)
+
+
+def _tables(source: Source, home: Path | None) -> dict[str, Any]:
+    grids = [{h.name: as_table(h) for h in grid} for grid in source.grids]
+    sweep = {"strategy": "random", "trials": max(1, len(source.trials)), "metric": source.metric}
+    return {
+        "hparams": grids[0] if len(grids) == 1 else grids,
+        "model": {"objective": "gridsearch.importing:elsewhere"},
+        "sweep": {**sweep, "goal": "max" if source.maximize else "min", **({"logdir": str(home)} if home else {})},
+    }
+
+
+def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> Imported:
+    from gridsearch.writers.events import EpochEvents, EventsWriter
+
+    home, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
+    with Journal(home) as journal, closing(EventsWriter(home, config.objective)) as events:
+        journal.settle(config, recipe)
+        before = {t.trial.id: t for t in journal.record().trials if t.sessions}
+        repeats: dict[str, int] = {}
+        sessions = []
+        with journal.transaction():
+            for found in source.trials:
+                values = config.territory.completed(_cast(found.values, config.territory.hparams))
+                identity = combination_id(values)
+                past = before.get(identity)
+                if past is not None and (past.results or found.status is Status.FAILED):
+                    counts["known"] += 1
+                    continue
+                counts["imported"] += 1
+                counts["outside"] += values not in config.territory
+                trial = journal.plan(values)
+                session = Session(trial, repeats.get(identity, 0), len(past.sessions) + 1 if past else 1, 0)
+                repeats[identity] = session.repeat + 1
+                sessions.append((_recorded(journal, session, found, config, source.name), found))
+        write_experiment_if_new(journal, config)
+        for record, found in sessions:
+            if found.epochs:
+                with closing(EpochEvents(home / record.name)) as curves:
+                    for epoch, metrics in sorted(found.epochs.items()):
+                        curves.add(epoch, metrics, record.ended or record.began)
+            events.end(record)
+        with journal.transaction():
+            journal.told([record.name for record, _ in sessions])
+    return Imported(**counts, logdir=str(home))
+
+
+def _cast(values: Combination, hparams: Iterable[HParam]) -> dict[str, Value]:
+    domains = {hparam.name: hparam.domain for hparam in hparams}
+    return {name: domains[name].cast(value) if name in domains else value for name, value in values.items()}
+
+
+def _recorded(journal: Journal, session: Session, found: Found, config: SweepConfig, source: str) -> SessionRecord:
+    began = found.began or time.time()
+    ended = found.ended or began
+    facts: dict[str, Any] = {"imported": source, "epochs": max(found.epochs, default=-1) + 1}
+    metrics = summarise(config.objective, found.epochs, {}, ended - began)
+    if not (found.began and found.ended):
+        del metrics["seconds"]  # nobody knows
+    if found.status is Status.FAILED or config.objective.metric not in metrics:
+        kind = FailureKind.EXCEPTION if found.status is Status.FAILED else FailureKind.DIVERGED
+        outcome = Outcome.failed(kind, found.message or "it has no finite objective", facts=facts)
+    else:
+        outcome = Outcome(found.status, metrics=metrics, facts=facts)
+    journal.begin(session, began, facts)
+    for epoch, logs in found.epochs.items():
+        journal.epoch(Epoch(session.name, epoch, logs, ended))
+    journal.end(session.name, outcome, ended)
+    return SessionRecord(session, outcome, began, ended, told=False)

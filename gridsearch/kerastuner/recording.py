@@ -1,0 +1,220 @@
+"""A tuner's trials in a log directory: sweep.db first, then TensorBoard, then whoever else is to be told.
+
+The tuner's own process is the runner here. What was handed to the oracle is kept with each session, under the number
+of the oracle's trial, so that a fresh oracle can be brought to where the killed one stood.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+from gridsearch.config import SweepConfig
+from gridsearch.hparams import Combination, combination_id
+from gridsearch.journal import Journal
+from gridsearch.record import SessionRecord, TrialRecord
+from gridsearch.rungs import continued, released
+from gridsearch.sweeping import write_experiment_if_new
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, summarise
+from gridsearch.writers import Writer
+from gridsearch.writers.events import EpochEvents, EventsWriter
+
+__all__ = ["Handed", "Recording"]
+
+HANDED = "kerastuner"
+"""The fact of a session that says what the oracle was told of it."""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What an oracle was told of one of its trials."""
+
+    number: int
+    values: Mapping[str, Any]
+    """As the oracle has them, KerasTuner's own among them."""
+    metrics: Mapping[str, float]
+    """Empty if the trial failed."""
+    step: int
+    session: str
+
+
+class Recording:
+    """A home that is open for a search.
+
+    Args:
+        config: as the record keeps it.
+        recipe: what besides the values decides a result.
+        writers: told after TensorBoard.
+
+    Raises:
+        HomeError: it is another runner's, of another recipe, or cannot be written.
+    """
+
+    def __init__(self, config: SweepConfig, recipe: Mapping[str, Any], writers: Sequence[Writer] = ()) -> None:
+        self._config, self._journal = config, Journal(config.sweep.logdir)
+        try:
+            self._journal.settle(config, recipe)
+            write_experiment_if_new(self._journal, config)
+            self._events = EventsWriter(self._journal.home, config.objective)
+            self._writers: list[Writer] = [self._events, *writers]
+            self._facts = {"host": socket.gethostname(), "boot": self._journal.boot}
+            for session in self._journal.close_abandoned():
+                if not session.paused:
+                    self._tell_end(session)
+        except BaseException:
+            self._journal.close()
+            raise
+        self._current: SessionRecord | None = None
+        self._epochs: dict[int, dict[str, float]] = {}
+        self._curves: EpochEvents | None = None
+        self._since = 0.0
+
+    @property
+    def home(self) -> Path:
+        """The log directory."""
+        return self._journal.home
+
+    def seed(self, wanted: int) -> int:
+        """The oracle's seed: the first one that this home has seen."""
+        seed = self._journal.facts().get("oracle_seed")
+        if seed is None:
+            with self._journal.transaction():
+                self._journal.set_fact("oracle_seed", wanted)
+        return wanted if seed is None else int(seed)
+
+    def handed(self) -> dict[int, Handed]:
+        """What the oracle was told of each of its trials that have ended."""
+        found = {}
+        for session in self._journal.record().sessions:
+            for entry in session.outcome.facts.get(HANDED, ()) if session.status is not Status.RUNNING else ():
+                handed = Handed(entry["number"], entry["values"], entry["metrics"], entry["step"], session.name)
+                found[handed.number] = handed
+        return found
+
+    # One session at a time.
+
+    def begin(self, values: Combination) -> str:
+        """A session of a combination begins: of a new trial, of one that was interrupted, put aside, or tried before.
+
+        Returns:
+            Its name.
+        """
+        identity = combination_id(values)
+        known = next((t for t in self._journal.record().trials if t.trial.id == identity), None)
+        aside = known.paused if known else None
+        with self._journal.transaction():
+            if aside is not None:
+                session = continued(aside, {**self._facts, HANDED: aside.outcome.facts.get(HANDED, [])})
+                self._journal.reopen(session.name, session.outcome.facts)
+            else:
+                session = self._new_session(values, known)
+                self._journal.begin(session.session, session.began, self._facts)
+        self._start(session, anew=aside is None)
+        return session.name
+
+    def _new_session(self, values: Combination, known: TrialRecord | None) -> SessionRecord:
+        trial = self._journal.plan(values)
+        past = [s.session for s in known.sessions] if known else []
+        if known is not None and known.results:  # the oracle wants it once more
+            which = Session(trial, 1 + max(s.repeat for s in past), 1, 0)
+        else:
+            which = Session(trial, 0, 1 + max((s.attempt for s in past), default=0), 0)
+        return SessionRecord(which, Outcome(Status.RUNNING, facts=self._facts), time.time(), None, told=False)
+
+    def again(self) -> None:
+        """The next execution of the same trial begins: another repeat of it."""
+        if self._current is None or not self._epochs:
+            return
+        before = self._current.session
+        self.end(Outcome(Status.COMPLETED, metrics=self.summary({})))
+        running = Outcome(Status.RUNNING, facts=self._facts)
+        session = SessionRecord(replace(before, repeat=before.repeat + 1), running, time.time(), None, told=False)
+        with self._journal.transaction():
+            self._journal.begin(session.session, session.began, self._facts)
+        self._start(session, anew=True)
+
+    def _start(self, session: SessionRecord, *, anew: bool) -> None:
+        self._current, self._epochs = session, {}
+        self._since = time.monotonic() - float(session.outcome.facts.get("spent", 0.0))
+        self._curves = EpochEvents(self.home / session.name)
+        if anew:
+            for writer in self._writers:
+                writer.begin(session)
+
+    def epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        """An epoch has ended, counted from 0."""
+        if self._current is None or self._curves is None:
+            return
+        metrics = {name: float(value) for name, value in logs.items()}
+        said = Epoch(self._current.name, epoch, metrics, time.time())
+        with self._journal.transaction():
+            self._journal.epoch(said)
+        self._epochs[epoch] = metrics
+        self._curves.add(epoch, metrics, said.time)
+        for writer in self._writers:
+            writer.epoch(said)
+
+    @property
+    def reported(self) -> bool:
+        """Whether the session that runs has told of an epoch."""
+        return bool(self._epochs)
+
+    def summary(self, final: Mapping[str, float]) -> dict[str, float]:
+        """The metrics of the session that runs, by the dashboard's names; ``final`` adds to its last epoch."""
+        return summarise(self._config.objective, self._epochs, final, time.monotonic() - self._since)
+
+    def end(self, outcome: Outcome, handed: Handed | None = None) -> None:
+        """The session that runs has ended; what the oracle is about to be told of it is recorded with it."""
+        if self._current is None:
+            return
+        session, self._current = self._current, None
+        if self._curves is not None:
+            self._curves.close()
+        facts = {**session.outcome.facts, **outcome.facts, "epochs": max(self._epochs, default=-1) + 1}
+        if handed is not None:
+            entry = {"number": handed.number, "values": dict(handed.values), "metrics": dict(handed.metrics)}
+            facts[HANDED] = [*facts.get(HANDED, []), {**entry, "step": handed.step}]
+        ended = replace(session, outcome=replace(outcome, facts=facts), ended=time.time())
+        with self._journal.transaction():
+            self._journal.end(session.name, ended.outcome, ended.ended or 0.0)
+        if not ended.paused:
+            self._tell_end(ended)
+
+    def fail(self, kind: FailureKind, message: str, handed: Handed | None = None) -> None:
+        """The session that runs, if one does, has failed."""
+        charged = kind is not FailureKind.INTERRUPTED
+        self.end(Outcome.failed(kind, " ".join(message.split())[:300], charged=charged), handed)
+
+    def finish(self) -> None:
+        """The oracle has nothing more: what was put aside at a rung is stopped for good."""
+        for trial in self._journal.record().trials:
+            if trial.paused is not None:
+                with self._journal.transaction():
+                    self._journal.release(trial.paused.name)
+                self._tell_end(released(trial.paused))
+
+    def _tell_end(self, session: SessionRecord) -> None:
+        for writer in self._writers:
+            methodcaller("end", session)(writer)
+        with self._journal.transaction():
+            self._journal.told([session.name])
+
+    def close(self) -> None:
+        """Close what runs as interrupted, and give the home back."""
+        try:
+            self.fail(FailureKind.INTERRUPTED, "the search was stopped")
+            self._events.close()
+        finally:
+            self._journal.close()
+
+    def diverged(self) -> str:
+        """What of the last epoch is not a number, or nothing."""
+        last = self._epochs[max(self._epochs)] if self._epochs else {}
+        value = self._config.objective.of(last)
+        return f"{self._config.objective.metric} is {value}" if value is not None and not math.isfinite(value) else ""

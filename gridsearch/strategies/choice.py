@@ -1,0 +1,102 @@
+"""The strategy that a sweep file names, put together; what it needs is imported only when it is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gridsearch.errors import UserError
+from gridsearch.searchspace import SearchSpace
+from gridsearch.settings import OF_OPTUNA
+from gridsearch.strategies import Strategy
+from gridsearch.strategies.grid import GridStrategy
+from gridsearch.strategies.limits import Limited
+from gridsearch.strategies.random import RandomStrategy
+
+if TYPE_CHECKING:
+    from gridsearch.config import SweepConfig
+
+__all__ = ["chosen", "tried"]
+
+T = TypeVar("T")
+
+SAMPLERS = {"tpe": "TPESampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
+"""Short names for samplers of Optuna's."""
+
+EXTRAS = {"keras_tuner": "keras-tuner", "sklearn": "keras-tuner", "optuna": "optuna", "cmaes": "optuna"}
+"""Which extra installs what."""
+
+
+def chosen(config: SweepConfig) -> Strategy:
+    """The strategy of a sweep, fresh, with its limit and its pruner around it.
+
+    Raises:
+        UserError: a package is not installed, or there is no such sampler, pruner or option.
+    """
+    strategy = _made(config)
+    if config.sweep.trials is not None and config.sweep.strategy != "hyperband":  # which counts for itself
+        strategy = Limited(strategy, config.territory, config.sweep.trials)
+    return _pruned(strategy, config) if config.sweep.pruner else strategy
+
+
+def _made(config: SweepConfig) -> Strategy:
+    name, options, territory = config.sweep.strategy, config.sweep.options, config.territory
+    if not isinstance(territory, SearchSpace):
+        return GridStrategy(territory)
+    seed = config.training.seed if config.sweep.search_seed is None else config.sweep.search_seed
+    if name == "random":
+        return RandomStrategy(territory, seed)
+    if name in ("bayesian", "hyperband"):
+        return tried("sweep.strategy", options, lambda: _of_kerastuner(name, config, territory, seed))
+    return tried("sweep.strategy", options, lambda: _of_optuna(name, config, territory, seed))
+
+
+def _of_kerastuner(name: str, config: SweepConfig, space: SearchSpace, seed: int) -> Strategy:
+    from gridsearch.strategies.kerastuner import Bayesian, Hyperband
+
+    if name == "bayesian":
+        return Bayesian(space, config.objective, seed, **config.sweep.options)
+    return Hyperband(space, config.objective, seed, config.training.epochs, config.sweep.trials,
+                     **config.sweep.options)  # fmt: skip
+
+
+def _of_optuna(name: str, config: SweepConfig, space: SearchSpace, seed: int) -> Strategy:
+    from gridsearch.strategies.optuna import Sampled
+
+    sampler = SAMPLERS.get(name, name.removeprefix(OF_OPTUNA))
+    return Sampled(space, config.objective, seed, sampler, config.sweep.options)
+
+
+def _pruned(strategy: Strategy, config: SweepConfig) -> Strategy:
+    name, options, objective = str(config.sweep.pruner), config.sweep.pruner_options, config.objective
+
+    def pruned() -> Strategy:
+        if name == "median":
+            from gridsearch.strategies.median import Median
+
+            return Median(strategy, objective, **options)
+        if name == "halving":
+            from gridsearch.strategies.halving import Halving
+
+            return Halving(strategy, objective, config.training.epochs, **options)
+        from gridsearch.strategies.optuna import Pruned
+
+        return Pruned(strategy, objective, name.removeprefix(OF_OPTUNA), options)
+
+    return tried("sweep.pruner", options, pruned)
+
+
+def tried(key: str, options: Mapping[str, Any], make: Callable[[], T]) -> T:
+    """What is made, or what is wrong with its options or missing from this environment."""
+    try:
+        return make()
+    except UserError:
+        raise
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        extra = EXTRAS.get(package)
+        cure = f"pip install 'gridsearch[{extra}]'" if extra else f"pip install {package}"
+        raise UserError(f"it needs {package or error}, which is not installed", where=key, cure=cure) from None
+    except (TypeError, ValueError) as error:
+        shown = f" with {dict(options)!r}" if options else ""
+        raise UserError(f"cannot be had{shown}: {error}", where=key) from None

@@ -1,0 +1,253 @@
+"""Optuna's samplers as strategies, and its pruners around any strategy.
+
+A sampler keeps its state in its study. A fresh one is asked again, and answered from the record where the record knows
+the answer: so it comes to where the old one stood. What it never asks for (of another seed, or imported) it is told.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import TrialState
+
+from gridsearch.hparams import Combination, Discrete, Domain, HParam, IntInterval, combination_id
+from gridsearch.record import TrialRecord
+from gridsearch.searchspace import SearchSpace
+from gridsearch.strategies import Explains, Strategy, Wait
+from gridsearch.trials import Objective, Session, Status, Verdict
+
+__all__ = ["Pruned", "Sampled"]
+
+GRID = "grid"
+"""Which of several grids; the names of HParams are numbered, so that none can clash with it."""
+
+MOST_REPEATS = 20
+"""Proposals in a row that had been made before, after which a random combination takes their place."""
+
+
+def _study(objective: Objective, **kind: Any) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(direction="maximize" if objective.maximize else "minimize", **kind)
+
+
+def _made(module: Any, name: str, options: Mapping[str, Any], **defaults: Any) -> Any:
+    """An object of a class of Optuna's.
+
+    Raises:
+        ValueError: there is no such class.
+        TypeError: an option that it does not take.
+        ImportError: it needs a package that is not installed.
+    """
+    kind = getattr(module, name, None)
+    if not inspect.isclass(kind) or name.startswith("Base"):
+        there = sorted(n for n in module.__all__ if not n.startswith("Base") and n[0].isupper())
+        raise ValueError(f"{module.__name__} has no {name!r}; it has {', '.join(there)}")
+    for class_name, package in (("GPSampler", "torch"), ("CmaEsSampler", "cmaes")):
+        if name == class_name and importlib.util.find_spec(package) is None:
+            raise ImportError(f"{name} needs {package}", name=package)
+    taken = {key: value for key, value in defaults.items() if key in inspect.signature(kind).parameters}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return kind(**{**taken, **options})
+
+
+class Sampled:
+    """Proposes what a sampler of Optuna's does.
+
+    Args:
+        space: what to search.
+        objective: what to improve.
+        seed: of the sampler, and of what takes its place when it repeats itself.
+        sampler: a class of ``optuna.samplers``, by name.
+        options: its arguments.
+
+    Raises:
+        ValueError, TypeError, ImportError: there is no such sampler, it does not take these, or it misses a package.
+    """
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, seed: int, sampler: str, options: Mapping[str, Any]
+    ) -> None:
+        self._space, self._objective, self.over = space, objective, ""
+        self._study = _study(objective, sampler=_made(optuna.samplers, sampler, options, seed=seed))
+        self._random = space.sampled(seed)
+        self._facts: dict[str, TrialRecord] = {}
+        self._planned: set[str] = set()
+        self._seen: set[str] = set()
+        self._open: dict[str, optuna.Trial] = {}
+        self._repeats = 0
+
+    def tell(self, trial: TrialRecord) -> None:
+        """A trial is planned or ended."""
+        identity = combination_id(self._space.completed(trial.trial.values))
+        if not trial.sessions:
+            self._planned.add(identity)
+            return
+        self._planned.discard(identity)
+        self._facts[identity] = trial
+        if identity in self._open:
+            self._learn(self._open.pop(identity), trial)
+
+    def ask(self) -> Combination | None:
+        """What the sampler proposes, or a random combination where it only repeats itself; None when all are known."""
+        while True:
+            trial = self._trial()
+            if trial is None:
+                size = self._space.size
+                self.over = f"space exhausted: {size} of {size}" if size is not None else "space exhausted"
+                return None
+            values = self._suggested(trial)
+            identity = combination_id(values)
+            allowed = values in self._space
+            self._repeats = 0 if allowed and identity not in self._seen else self._repeats + 1
+            known = identity in self._facts or identity in self._seen or identity in self._planned
+            if allowed and not known:
+                self._tell_what_was_never_asked()
+                self._seen.add(identity)
+                self._open[identity] = trial
+                return values
+            self._answer(trial, identity, allowed)
+
+    def _answer(self, trial: optuna.Trial, identity: str, allowed: bool) -> None:
+        """Answer the sampler at once: from the record, or that this one is of no use."""
+        if allowed and identity in self._facts:
+            self._learn(trial, self._facts[identity])
+        elif allowed and identity in self._planned and identity not in self._seen:
+            self._open[identity] = trial
+        else:
+            self._study.tell(trial, state=TrialState.FAIL)
+        self._seen |= {identity} if allowed else set()
+
+    def _trial(self) -> optuna.Trial | None:
+        if self._repeats < MOST_REPEATS:
+            return self._study.ask()
+        for values in self._random:
+            if combination_id(values) not in self._seen:
+                self._repeats = 0
+                self._study.enqueue_trial(self._parameters(values))
+                return self._study.ask()
+        return None
+
+    def _tell_what_was_never_asked(self) -> None:
+        for identity, fact in self._facts.items():
+            values = self._space.completed(fact.trial.values)
+            value = fact.mean(self._objective.metric)
+            if identity in self._seen or values not in self._space:
+                continue
+            self._seen.add(identity)
+            if value is not None:
+                number, grid = self._grid_of(values)
+                distributions = {f"{number}/{h.name}": _distribution(h.domain) for h in grid}
+                if len(self._space.grids) > 1:
+                    distributions[GRID] = optuna.distributions.CategoricalDistribution(range(len(self._space.grids)))
+                told = optuna.trial.create_trial(
+                    params=self._parameters(values), distributions=distributions, value=value
+                )
+                self._study.add_trial(told)
+
+    def _learn(self, trial: optuna.Trial, fact: TrialRecord) -> None:
+        value = fact.mean(self._objective.metric)
+        if value is None:
+            self._study.tell(trial, state=TrialState.FAIL)
+        elif fact.status is Status.STOPPED:
+            trial.report(value, int(max(s.outcome.facts.get("epochs", 1) for s in fact.results)))
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._study.tell(trial, value)
+
+    # Combinations as Optuna has them: lists of values by number, names by grid.
+
+    def _suggested(self, trial: optuna.Trial) -> Combination:
+        several, number = len(self._space.grids) > 1, 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a sampler falls back to random for a list of values
+            if several:
+                number = trial.suggest_categorical(GRID, range(len(self._space.grids)))
+            return {h.name: _suggest(trial, f"{number}/{h.name}", h) for h in self._space.grids[number]}
+
+    def _grid_of(self, values: Combination) -> tuple[int, tuple[HParam, ...]]:
+        for number, grid in enumerate(self._space.grids):
+            if set(values) == {h.name for h in grid} and all(values[h.name] in h.domain for h in grid):
+                return number, grid
+        raise ValueError(f"{dict(values)!r} is not of the space")
+
+    def _parameters(self, values: Combination) -> dict[str, Any]:
+        number, grid = self._grid_of(values)
+        found: dict[str, Any] = {GRID: number} if len(self._space.grids) > 1 else {}
+        for hparam in grid:
+            value = values[hparam.name]
+            listed = isinstance(hparam.domain, Discrete)
+            found[f"{number}/{hparam.name}"] = hparam.domain.values.index(value) if listed else value
+        return found
+
+
+def _distribution(domain: Domain) -> Any:
+    """How Optuna draws from a domain: numbers in order count as such, other lists as choices without an order."""
+    if isinstance(domain, Discrete):
+        ordered = domain.dtype in (int, float) and sorted(domain.values) in (
+            list(domain.values),
+            list(reversed(domain.values)),
+        )
+        if ordered:
+            return optuna.distributions.IntDistribution(0, len(domain.values) - 1)
+        return optuna.distributions.CategoricalDistribution(range(len(domain.values)))
+    interval: Any = domain
+    if isinstance(domain, IntInterval):
+        return optuna.distributions.IntDistribution(interval.min_value, interval.max_value, log=interval.log)
+    return optuna.distributions.FloatDistribution(interval.min_value, interval.max_value, log=interval.log)
+
+
+def _suggest(trial: optuna.Trial, name: str, hparam: HParam) -> Any:
+    value = trial._suggest(name, _distribution(hparam.domain))  # the public ones each take one kind
+    return hparam.domain.values[value] if isinstance(hparam.domain, Discrete) else hparam.domain.cast(value)
+
+
+class Pruned:
+    """A strategy whose trials a pruner of Optuna's stops.
+
+    Args:
+        strategy: what proposes.
+        objective: what is reported.
+        pruner: a class of ``optuna.pruners``, by name.
+        options: its arguments.
+
+    Raises:
+        ValueError, TypeError: there is no such pruner, or it does not take these.
+    """
+
+    def __init__(self, strategy: Strategy, objective: Objective, pruner: str, options: Mapping[str, Any]) -> None:
+        self._strategy, self._objective = strategy, objective
+        self._study = _study(objective, pruner=_made(optuna.pruners, pruner, options))
+        self._open: dict[str, optuna.Trial] = {}
+
+    @property
+    def over(self) -> str:
+        """What the strategy says."""
+        return self._strategy.over if isinstance(self._strategy, Explains) else ""
+
+    def ask(self) -> Combination | Literal[Wait.WAIT] | None:
+        """What the strategy proposes."""
+        return self._strategy.ask()
+
+    def report(self, session: Session, epoch: int, value: float) -> Verdict:
+        """Whether the pruner would stop it."""
+        trial = self._open.get(session.name) or self._open.setdefault(session.name, self._study.ask())
+        trial.report(value, epoch)
+        return Verdict.STOP if trial.should_prune() else Verdict.GO_ON
+
+    def tell(self, trial: TrialRecord) -> None:
+        """Close the trial's sessions in the study: those that were trained to their end are compared with."""
+        for session in trial.sessions:
+            told = self._open.pop(session.name, None)
+            value = session.outcome.metrics.get(self._objective.metric)
+            if told is not None and session.status is Status.COMPLETED and value is not None:
+                self._study.tell(told, value)
+            elif told is not None:
+                stopped = session.status is Status.STOPPED
+                self._study.tell(told, state=TrialState.PRUNED if stopped else TrialState.FAIL)
+        self._strategy.tell(trial)
