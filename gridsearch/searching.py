@@ -33,7 +33,8 @@ def bracket_trials(config: SweepConfig) -> int | None:
         return None
     last = math.ceil(1 + math.log(epochs, factor))
     brackets = range(next(n for n in range(1, 64) if epochs < factor**n))
-    return iterations * sum(math.ceil(last / (n + 1) * factor**n) for n in brackets)
+    trials: int = iterations * sum(math.ceil(last / (n + 1) * factor**n) for n in brackets)
+    return trials
 
 
 def foreseen(config: SweepConfig) -> Iterable[Combination]:

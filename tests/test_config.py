@@ -642,7 +642,7 @@ BAD_SETTINGS = {
         "epoch = 3": "training.epoch: unknown key; did you mean 'epochs'?",
     },
     "sweep": {
-        "strategy = 'gird'": "sweep.strategy = 'gird': input should be",
+        "strategy = 'gird'": "sweep.strategy: 'gird' is none of grid, random",
         "executor = 'threads'": "sweep.executor = 'threads': input should be",
         "workers = 'all'": "sweep.workers = 'all': input should be a valid integer",
         "workers = 0": "sweep.workers = 0: ",

@@ -116,6 +116,9 @@ def _built_with_hp(build: Build, values: Values) -> keras.Model:
     hp = Hyperparameters(values._values)
     model = build(hp)
     values.asked |= hp.asked
+    if isinstance(model, keras.Model) and getattr(model, "loss", None) == "sparse_categorical_crossentropy":
+        # the same loss for the one-hot classes that the pipelines give; such models are written for numbers of classes
+        model.compile(optimizer=model.optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     return model
 
 

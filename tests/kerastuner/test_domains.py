@@ -127,7 +127,7 @@ def build_model(hp):
     with hp.conditional_scope("optimizer", ["sgd"]):
         rate = hp.Float("rate", 1e-3, 1e-1, step=10, sampling="log")
     optimizer = keras.optimizers.SGD(rate) if rate else optimizer
-    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 def clashing(hp):
