@@ -8,8 +8,9 @@ Without repeats there is no error term: shares can be told, but no test.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,15 @@ class Variance:
     repeats: int
     n: int
     """Sessions."""
+
+    def as_facts(self) -> dict[str, Any]:
+        """The table as JSON can write it: an F without any error to divide by is the word "infinite"."""
+
+        def row(source: Source) -> dict[str, Any]:
+            return {**asdict(source), "f": "infinite" if source.f == math.inf else source.f}
+
+        rows = {"effects": [row(e) for e in self.effects], "higher": row(self.higher), "error": row(self.error)}
+        return {"metric": self.metric, **rows, "repeats": self.repeats, "n": self.n}
 
 
 def variance(table: Table) -> Variance:

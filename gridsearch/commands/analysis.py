@@ -35,7 +35,7 @@ def importance(home: Path, metric: str | None, as_json: bool) -> None:
         analysed, refused = None, str(error)
     verdict = separation(record)
     if as_json:
-        print_json({**asdict(found), "correlation": linear, "variance": asdict(analysed) if analysed else None,
+        print_json({**asdict(found), "correlation": linear, "variance": analysed.as_facts() if analysed else None,
                     "refused": refused or None, "winner": asdict(verdict) if verdict else None})  # fmt: skip
         return
     say(f"{table.metric} over {table.n} trials: {found.method}")

@@ -18,7 +18,7 @@ from gridsearch.analysis.correlation import correlation
 from gridsearch.analysis.effects import effects, fastest_best
 from gridsearch.analysis.importance import METHOD, importance
 from gridsearch.analysis.table import Column, Table, metrics_of, tabulated
-from gridsearch.analysis.variance import Source, Variance, separation, variance
+from gridsearch.analysis.variance import separation, variance
 from gridsearch.errors import UserError
 from gridsearch.hparams import HParam
 from gridsearch.record import Record, SessionRecord, TrialRecord
@@ -139,7 +139,7 @@ def _analysis(table: Table) -> Facts:
         "left_out": table.left_out,
         "importance": _or_words(lambda: importance(table).shares),
         "correlation": _or_words(lambda: correlation(table)),
-        "variance": _or_words(lambda: _variance(variance(table))),
+        "variance": _or_words(lambda: variance(table).as_facts()),
         "effects": [asdict(effect) for effect in effects(table)],
     }
 
@@ -149,15 +149,6 @@ def _or_words(found: Callable[[], Any]) -> Facts:
         return {"found": found(), "refused": None}
     except UserError as error:
         return {"found": None, "refused": f"{error.where}: {error.problem}. {error.cure}"}
-
-
-def _variance(found: Variance) -> Facts:
-    def row(source: Source) -> Facts:
-        f = source.f
-        return {**asdict(source), "f": "infinite" if f is not None and math.isinf(f) else f}
-
-    rows = {"effects": [row(e) for e in found.effects], "higher": row(found.higher), "error": row(found.error)}
-    return {**rows, "repeats": found.repeats, "n": found.n}
 
 
 def _front(record: Record, metric: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from itertools import combinations
 
@@ -99,6 +100,7 @@ def test_exclusive_or_is_nothing_but_interaction() -> None:
     found = analysed(recorded(grid(2, 2), lambda v, r: float((v["a"] == "a1") != (v["b"] == "b1")), repeats=2))
     assert [round(source.share, 12) for source in found.effects] == [0.0, 0.0, 1.0]
     assert (found.effects[2].f, found.effects[2].p) == (float("inf"), 0.0)
+    assert "Infinity" not in json.dumps(found.as_facts())
 
 
 def test_a_grid_with_holes_is_refused() -> None:
