@@ -19,6 +19,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read on import
@@ -50,15 +51,15 @@ class MlflowWriter:
     def __init__(self, background: Background) -> None:
         self._sweep, self._options = background, Mlflow.model_validate(background.options)
         self._home = background.home.resolve()
-        local = f"sqlite:///{self._home / 'mlflow.db'}"
-        self._uri = self._options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or local
+        elsewhere = self._options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        self._uri = elsewhere or _local_store(self._home / "mlflow.db")
         self._parent = ""
         self._runs: dict[str, str] = {}
         self._epochs: dict[str, set[int]] = {}
 
     @cached_property
     def _client(self) -> MlflowClient:
-        """Connected when there is something to tell: a store makes its tables, a server may hang."""
+        """Connected when there is something to tell: a server may hang."""
         return MlflowClient(self._uri)
 
     @cached_property
@@ -159,6 +160,16 @@ class MlflowWriter:
             if not self._client.list_artifacts(run, "model"):
                 self._client.log_artifact(run, str(model), "model")
             self._client.set_tag(self._parent, BEST, best)
+
+
+def _local_store(file: Path) -> str:
+    """MLflow's store in a file, made whole or not at all: what was killed while it made its tables cannot go on."""
+    if not file.exists():
+        part = file.with_name(f"{file.name}.part")
+        part.unlink(missing_ok=True)
+        MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
+        os.replace(part, file)
+    return f"sqlite:///{file}"
 
 
 def _params(values: Mapping[str, Any]) -> list[Param]:
