@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -142,33 +140,28 @@ def test_a_folder_that_cannot_be_written_to(pictures: Path, tmp_path: Path, monk
     assert loose[3].shape == (6, 8, 3)
 
 
-def _open_slowly(folder: Path, results: Any) -> None:
-    """In a process of its own: say how many pictures it decoded itself."""
-    decoded = 0
-    really = cache.decode
-
-    def slow(file: Path, decoding: Decoding) -> np.ndarray:
-        nonlocal decoded
-        decoded += 1
-        time.sleep(0.02)
-        return really(file, decoding)
-
-    cache.decode = slow
-    _, found = open_pictures(folder, SMALL)
-    results.put((decoded, int(np.asarray(found).sum())))
+COUNT_DECODED = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from gridsearch.training import cache
+decoded, really = [], cache.decode
+def slow(file, decoding):
+    decoded.append(file)
+    time.sleep(0.02)
+    return really(file, decoding)
+cache.decode = slow
+_, found = cache.open_pictures(Path(sys.argv[1]), cache.Decoding(6, 8, "rgb", "bilinear"))
+print(len(decoded), int(np.asarray(found).sum()))
+"""
 
 
 def test_of_two_processes_one_builds_and_the_other_waits(pictures: Path, store: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    both = [context.Process(target=_open_slowly, args=(pictures / "train", results)) for _ in range(2)]
-    for process in both:
-        process.start()
-    found = sorted(results.get(timeout=60) for _ in both)
-    for process in both:
-        process.join()
-    assert [decoded for decoded, _ in found] == [0, 15]
-    assert found[0][1] == found[1][1]
+    command = [sys.executable, "-c", COUNT_DECODED, str(pictures / "train")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate(timeout=60)[0].split() for process in both]
+    assert sorted(decoded for decoded, _ in told) == ["0", "15"]
+    assert told[0][1] == told[1][1]
     assert len(built(store)) == 1
 
 
