@@ -40,7 +40,9 @@ def processes() -> Iterator[ProcessExecutor]:
 
 
 def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
+    """Processes started from here; but for the one that multiprocessing leaves behind, whoever used it."""
+    found = psutil.Process().children(recursive=True)
+    return {child.pid for child in found if not any("resource_tracker" in word for word in child.cmdline())}
 
 
 def task(home: Path, behaviour: str, number: int = 1) -> Task:
