@@ -132,9 +132,11 @@ class WandbWriter:
         return {"session": session.name, "status": str(session.status), "epochs": epochs, "bytes": size, **to}
 
     def _marked(self, directory: Path, session: SessionRecord, epochs: int) -> bool:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads((directory / MARK).read_text(encoding="utf-8"))
-            return bool(found == self._mark(directory, session, epochs))
+            now = self._mark(directory, session, epochs)
+            # A file may have grown: W&B's service writes the last of it when it is torn down, later than it says.
+            return bool(now["bytes"] >= found["bytes"] and {**found, "bytes": now["bytes"]} == now)
         return False
 
     def _directories(self, identity: str) -> list[Path]:
