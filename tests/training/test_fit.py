@@ -93,11 +93,14 @@ def test_only_the_best_models_stay_and_predict_what_was_measured(pictures: Path,
     record = trained(pictures, home, hparams, training={"epochs": 4, "keep_models": 2})
     files = sorted(file.name for file in (home / "models").iterdir())
     assert files == sorted(f"{trial.trial.name}.keras" for trial in record.ranked()[:2])
-    import keras
+    from gridsearch.training.images import Pipelines
+    from gridsearch.training.models import load
 
     best = record.ranked()[0]
-    model = keras.models.load_model(home / "models" / f"{best.trial.name}.keras")
-    from gridsearch.training.images import Pipelines
+    file = home / "models" / f"{best.trial.name}.keras"
+    model = load(file)
+    assert file.stat().st_size < 8 * model.count_params() + 100_000, "weights, and not the optimizer's copies of them"
+    assert model.optimizer.iterations == 0
 
     config = SweepConfig.validate_tables(record.tables, where="record", folder=TESTS)
     pipelines = Pipelines(config.settings_for(best.trial.values), 0)
