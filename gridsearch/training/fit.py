@@ -64,7 +64,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         BENCH.clear()  # whatever came over this model shall not come over the next
         raise
     finally:
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)  # the next trial collects garbage
 
 
 def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Reporter) -> dict[str, float]:

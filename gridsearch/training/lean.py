@@ -25,6 +25,7 @@ RESOLUTION = 2**16
 def lean(model: keras.Model) -> keras.Model:
     """Swap what can be swapped in a compiled model and return it; on other backends nothing can."""
     if keras.backend.backend() == "tensorflow":
+        _sum_over_nobody(model.optimizer)
         step = _fused_step(model.optimizer)
         if step is not None:
             stock = model.optimizer.update_step
@@ -40,6 +41,18 @@ def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
         return []
     layers = model._flatten_layers(include_self=False)
     return [la for la in layers if type(la) is keras.layers.Dropout and la.rate > 0 and la.noise_shape is None]
+
+
+def _sum_over_nobody(optimizer: keras.optimizers.Optimizer) -> None:
+    """Leave out the sum over replicas where there is one only.
+
+    TensorFlow registers a gradient of that sum, for the whole life of the process and with everything that the step
+    refers to: each model that is traced would keep its weights and its optimizer's from ever being freed.
+    """
+    import tensorflow as tf
+
+    if not tf.distribute.has_strategy():
+        optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
 
 
 Step = Callable[[Any, Any, Any, Any], None]

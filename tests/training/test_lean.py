@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from gridsearch.training.lean import lean
 
@@ -172,3 +174,14 @@ def test_what_is_saved_is_keras_s_own(tmp_path: Path) -> None:
     assert [type(layer) for layer in again.layers] == [type(layer) for layer in model.layers]
     assert all(np.array_equal(a, b) for a, b in zip(again.get_weights(), model.get_weights(), strict=True))
     assert type(again.optimizer) is keras.optimizers.Adam
+
+
+def test_nothing_stays_of_a_model_that_was_let_go() -> None:
+    def graphs() -> int:
+        gc.collect()
+        return sum(isinstance(found, FuncGraph) for found in gc.get_objects())
+
+    before = graphs()
+    for _ in range(2):
+        trained(lean(network(keras.optimizers.Adam(0.01), dropout=0.2)), 2)
+    assert graphs() == before, "graphs hold on to the weights that they were traced with"
