@@ -1,6 +1,6 @@
 """Keep a sweep's record as a table that strategies can be tried on: ``python -m benchmarks.recorded LOGDIR > FILE``.
 
-The table is JSON: ``hparams`` as the sweep file declares them, ``objective``, ``provenance`` (recipe, versions, host,
+The table is JSON: ``hparams`` as the sweep file declares them, ``objective``, ``provenance`` (recipe, versions,
 times), ``sessions`` and ``history`` as `gridsearch export --format json`, without and with `--history`, print them.
 """
 
@@ -20,6 +20,10 @@ from gridsearch.sweepfile import declared_grids
 from gridsearch.trials import Objective
 
 __all__ = ["Table", "kept", "load"]
+
+
+OF_THE_MACHINE = ("pid", "boot", "command", "host", "directory")
+"""Facts of a session that say nothing about its result."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def kept(home: Path) -> dict[str, Any]:
     """A home's record as the table that ``load`` reads."""
     record = Record.read(home)
     first = next(s for s in record.sessions if s.status.has_result)
-    facts = {key: value for key, value in first.outcome.facts.items() if key not in ("pid", "boot", "command")}
+    facts = {key: value for key, value in first.outcome.facts.items() if key not in OF_THE_MACHINE}
     return {
         "provenance": {
             "recipe": dict(record.recipe),
