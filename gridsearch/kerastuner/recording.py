@@ -18,7 +18,7 @@ from typing import Any
 from gridsearch.config import SweepConfig
 from gridsearch.hparams import Combination, combination_id
 from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord, TrialRecord
+from gridsearch.record import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released
 from gridsearch.sweeping import write_experiment_if_new
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, summarise
@@ -71,7 +71,9 @@ class Recording:
             self._journal.close()
             raise
         self._current: SessionRecord | None = None
-        self._epochs: dict[int, dict[str, float]] = {}
+        self._epochs: dict[int, Mapping[str, float]] = {}
+        self._before: dict[int, Mapping[str, float]] = {}
+        """The epochs of the rungs below, where the session goes on."""
         self._curves: EpochEvents | None = None
         self._since = 0.0
 
@@ -141,6 +143,7 @@ class Recording:
 
     def _start(self, session: SessionRecord, *, anew: bool) -> None:
         self._current, self._epochs = session, {}
+        self._before = {} if anew else {e.epoch: e.metrics for e in read_history(self.home, session.name)}
         self._since = time.monotonic() - float(session.outcome.facts.get("spent", 0.0))
         self._curves = EpochEvents(self.home / session.name)
         if anew:
@@ -167,7 +170,8 @@ class Recording:
 
     def summary(self, final: Mapping[str, float]) -> dict[str, float]:
         """The metrics of the session that runs, by the dashboard's names; ``final`` adds to its last epoch."""
-        return summarise(self._config.objective, self._epochs, final, time.monotonic() - self._since)
+        epochs = {**self._before, **self._epochs}
+        return summarise(self._config.objective, epochs, final, time.monotonic() - self._since)
 
     def end(self, outcome: Outcome, handed: Handed | None = None) -> None:
         """The session that runs has ended; what the oracle is about to be told of it is recorded with it."""
@@ -176,7 +180,11 @@ class Recording:
         session, self._current = self._current, None
         if self._curves is not None:
             self._curves.close()
-        facts = {**session.outcome.facts, **outcome.facts, "epochs": max(self._epochs, default=-1) + 1}
+        facts = {
+            **session.outcome.facts,
+            **outcome.facts,
+            "epochs": max({**self._before, **self._epochs}, default=-1) + 1,
+        }
         if handed is not None:
             entry = {"number": handed.number, "values": dict(handed.values), "metrics": dict(handed.metrics)}
             facts[HANDED] = [*facts.get(HANDED, []), {**entry, "step": handed.step}]

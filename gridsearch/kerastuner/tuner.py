@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         if before is not None:
             if not model.built:
                 model.build_from_config(json.loads(Path(self._get_build_config_fname(before)).read_text("utf-8")))
+            if getattr(model, "optimizer", None) is not None:
+                model.optimizer.build(model.trainable_variables)  # its moments are in the checkpoint, too
             model.load_weights(self._get_checkpoint_fname(before))
         return model
 
@@ -280,7 +283,9 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             from gridsearch.training.models import load
 
             return load(file)
-        return super().load_model(trial)
+        with warnings.catch_warnings():  # nobody goes on training it
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return super().load_model(trial)
 
     def _model_file(self, trial_id: str) -> Path:
         return self.logdir / "models" / f"{self._names[int(trial_id)]}.keras"
