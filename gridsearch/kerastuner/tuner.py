@@ -47,7 +47,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         oracle: any of KerasTuner's, or an own; fresh.
         hypermodel: ``build_model(hp)``, or a ``keras_tuner.HyperModel``.
         logdir: the log directory: sweep.db, TensorBoard's event files, and KerasTuner's checkpoints.
-        writers: who is told besides TensorBoard.
+        writers: who is told besides TensorBoard: writers, or the names of installed ones, ``wandb`` and ``mlflow``.
         overwrite: remove a record that is there, and begin anew.
         kwargs: what ``keras_tuner.Tuner`` takes; ``directory`` and ``project_name`` make a log directory, too.
 
@@ -61,7 +61,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         hypermodel: Any = None,
         *,
         logdir: str | Path | None = None,
-        writers: Sequence[Writer] = (),
+        writers: Sequence[Writer | str] = (),
         overwrite: bool = False,
         **kwargs: Any,
     ) -> None:

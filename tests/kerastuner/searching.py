@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def search(folder: Path, names: list[str]) -> dict[str, Any]:
     found = {}
     for name in names:
         keras.utils.set_random_seed(0)
-        tuner = Watched(oracle=ORACLES[name](), hypermodel=build_model, logdir=folder / name)
+        writers = ["wandb"] if name == "random" and find_spec("wandb") else []
+        tuner = Watched(oracle=ORACLES[name](), hypermodel=build_model, logdir=folder / name, writers=writers)
         tuner.search(x, y, batch_size=32, epochs=5, validation_split=0.1, verbose=0)
         guess = tuner.get_best_models()[0].predict(x[-held:], verbose=0)
         found[name] = {"epochs": tuner.epochs, "accuracy": float(np.mean(guess.argmax(-1) == y[-held:]))}

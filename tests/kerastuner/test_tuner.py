@@ -92,3 +92,15 @@ def test_the_best_of_a_trial_that_went_on_may_be_of_the_rung_below(searches: dic
     for session in Record.read(searches["hyperband"].home).sessions:
         best = max(metrics["val_accuracy"] for metrics in epochs[session.name].values())
         assert session.outcome.metrics.get("best_accuracy") in {None if session.outcome.kind else best}
+
+
+def test_a_writer_that_is_named_has_a_run_for_each_trial(searches: dict[str, Search]) -> None:
+    pytest.importorskip("wandb")
+    from writers.wandb_files import summaries, to_be_synced
+
+    home = searches["random"].home
+    record, runs = Record.read(home), summaries(home)
+    assert [(run["name"], run["state"]) for run in runs][-1] == ("run-0004", "finished")
+    values = [{**trial.trial.values, "recipe": record.recipe} for trial in record.trials]
+    assert [run["config"] for run in runs if run["state"] == "finished"] == values
+    assert len(to_be_synced(home)) == 4
