@@ -46,7 +46,7 @@ class MyTuner(Tuner):
 
 def arrays(folder: Path = Path("data/sample")) -> tuple[np.ndarray, np.ndarray]:
     """The drawn cats and dogs, as (pictures, labels)."""
-    draw_sample(folder, train=160, validation=80, seed=0)
+    draw_sample(folder)
     files = sorted((folder / "train").glob("*/*.jpg"))
     pictures = [np.asarray(Image.open(file).convert("RGB").resize((SIZE, SIZE)), "float32") / 255 for file in files]
     labels = [file.parent.name.lower().startswith("dog") for file in files]

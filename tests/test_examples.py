@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gridsearch.record import Record
+from gridsearch.record import Record, read_epochs
 from gridsearch.trials import Status
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +24,21 @@ def test_the_logistic_regression(tmp_path: Path) -> None:
     assert record.count(Status.COMPLETED) == 20
     assert record.ranked()[0].mean("accuracy") == pytest.approx(0.85, abs=0.01)
     assert (record.ranked()[-1].mean("accuracy") or 1.0) < 0.81
+
+
+@pytest.mark.slow
+def test_the_search_of_kerastuners_tutorial(tmp_path: Path) -> None:
+    pytest.importorskip("keras_tuner")
+    command = [sys.executable, str(ROOT / "examples" / "kerastuner_search.py")]
+    done = subprocess.run(command, cwd=tmp_path, timeout=300, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    record = Record.read(tmp_path / "logs" / "kerastuner")
+    assert record.count(Status.COMPLETED) == 4
+    assert {len(epochs) for epochs in read_epochs(tmp_path / "logs" / "kerastuner").values()} == {5}
+    best = record.ranked()[0]
+    assert f"best: {dict(best.trial.values)}" in done.stdout
+    assert (best.mean("best_accuracy") or 0.0) > 0.5
 
 
 @pytest.mark.slow

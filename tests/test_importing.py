@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,57 @@ def test_a_study_of_optunas_becomes_a_record(tmp_path: Path, home: Path) -> None
     optuna.create_study(storage=storage, study_name="yours")
     with pytest.raises(UserError, match=r"several studies\n.*mine, yours"):
         read_study(storage, None, None)
+    with pytest.raises(UserError, match=r"holds no study 'hers'\n.*mine, yours"):
+        read_study(storage, "hers", None)
+    with pytest.raises(UserError, match="there is no such file"):
+        read_study(f"sqlite:///{tmp_path / 'none.db'}", None, None)
+    assert not (tmp_path / "none.db").exists(), "to look for a study makes none"
+
+
+def test_a_trial_that_hyperband_promoted_is_one_trial(project: Path, home: Path) -> None:
+    state = json.loads((project / "oracle.json").read_text())
+    (project / "oracle.json").write_text(json.dumps({**state, "max_epochs": 5}))
+    rungs = [{"tuner/epochs": 2}, {"tuner/epochs": 2}, {}, {"tuner/initial_epoch": 2, "tuner/trial_id": "0", "x": 0.25}]
+    for number, rung in enumerate(rungs):
+        file = project / f"trial_{number}" / "trial.json"
+        trial = json.loads(file.read_text())
+        trial["hyperparameters"]["values"] |= rung
+        if number == 3:
+            observed = {"direction": "max", "observations": [{"value": [0.9], "step": 2}]}
+            trial |= {"status": "COMPLETED", "metrics": {"metrics": {"val_accuracy": observed}}}
+        file.write_text(json.dumps(trial))
+    import_into(read_project(project, None), home, None)
+    record = Record.read(home)
+    assert {t.trial.values["x"]: t.status for t in record.trials} == {
+        0.25: Status.COMPLETED,
+        0.5: Status.STOPPED,
+        0.75: Status.FAILED,
+    }
+    assert record.ranked()[0].mean("best_accuracy") == 0.9
+    promoted = record.ranked()[0].sessions[0].name
+    assert {n: m["val_accuracy"] for n, m in read_epochs(home)[promoted].items()} == {3: 0.6, 4: 0.9}
+
+
+@pytest.mark.slow
+def test_the_readmes_commands(project: Path, tmp_path: Path) -> None:
+    optuna = pytest.importorskip("optuna")
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'study.db'}", direction="maximize")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    (tmp_path / "sweep.toml").write_text(
+        '[hparams]\nx = { real_interval = [0, 1] }\n[model]\nobjective = "mine:f"\n'
+        '[sweep]\nstrategy = "random"\ntrials = 4\n'
+    )
+    (tmp_path / "mine.py").write_text("def f(values, report):\n    return {'accuracy': values['x']}\n")
+    theirs = "import untitled_project --logdir logs/theirs"
+    counted = "import sqlite:///study.db --sweep sweep.toml --metric accuracy"
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "gridsearch", *command.split()], cwd=tmp_path, capture_output=True, text=True
+        )
+        for command in (theirs, counted, counted, "plan")
+    ]
+    assert [each.returncode for each in said] == [0] * 4, said
+    assert said[0].stdout == "imported 3 trials, into logs/theirs\n"
+    assert said[1].stdout == "imported 2 trials, into logs/hparam_tuning\n"
+    assert said[2].stdout == "imported 0 trials, 2 were known, into logs/hparam_tuning\n"
+    assert "4 combinations: 2 completed" in said[3].stdout

@@ -287,3 +287,13 @@ def test_a_plan_of_a_search_lists_what_can_be_foreseen_and_hyperbands_brackets_a
     assert preview(searched(home / "h", hparams, strategy="hyperband")).plan.combinations == 3 + 2
     assert preview(searched(home / "h", hparams, strategy="hyperband", epochs=5)).plan.combinations == 5 + 3
     assert list(foreseen(searched(home, hparams, strategy="tpe", trials=3))) == []
+
+
+def test_what_a_strategy_misses_is_told_with_the_cure(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for strategy, package, cure in (("gp", "torch", "torch"), ("cmaes", "cmaes", "'gridsearch[optuna]'")):
+        config = configured(home, {"x": {"discrete": [0.25, 0.5]}}, sweep={"strategy": strategy, "trials": 2})
+        with pytest.raises(UserError) as error:
+            sweep(config)
+        assert str(error.value) == (f"sweep.strategy: it needs {package}, which is not installed\n  pip install {cure}")

@@ -40,9 +40,13 @@ def read_project(folder: Path, metric: str | None) -> Source:
         cure = f"Name one with --metric: {', '.join(sorted(tracked))}."
         raise UserError(f"no trial reports {wanted!r}", where=str(folder), cure=cure)
     directions = [t["metrics"]["metrics"][wanted]["direction"] for _, t in told if wanted in _tracked(t)]
-    trials = [_found(trial, file) for file, trial in told if trial.get("status") in STATUSES]
+    most, trials = int(state.get("max_epochs", 0)), dict[str, Found]()  # Hyperband's
+    for file, trial in told:
+        if trial.get("status") in STATUSES:
+            below = trials.pop(_values(trial).get(f"{OURS}trial_id", ""), None)
+            trials[trial["trial_id"]] = _found(trial, file, most, below.epochs if below else {})
     maximize = directions[0] == "max" if directions else True
-    return Source(str(folder), grids_of(space), wanted, maximize, trials)
+    return Source(str(folder), grids_of(space), wanted, maximize, list(trials.values()))
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -76,11 +80,21 @@ def _tracked(trial: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _found(trial: Mapping[str, Any], file: Path) -> Found:
-    epochs: dict[int, dict[str, float]] = {}
+def _values(trial: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = trial["hyperparameters"]["values"]
+    return found
+
+
+def _found(trial: Mapping[str, Any], file: Path, most: int, below: Mapping[int, Mapping[str, float]]) -> Found:
+    """A trial; with Hyperband, with the epochs of the rung below, and stopped where it got fewer than the most."""
+    values, epochs = _values(trial), {epoch: dict(metrics) for epoch, metrics in below.items()}
     for name, history in _tracked(trial).items():
         for seen in history["observations"]:
-            epochs.setdefault(int(seen["step"]), {})[name] = sum(seen["value"]) / len(seen["value"])
-    values = {k: v for k, v in trial["hyperparameters"]["values"].items() if not k.startswith(OURS)}
+            epoch = int(values.get(f"{OURS}initial_epoch", 0)) + int(seen["step"])
+            epochs.setdefault(epoch, {})[name] = sum(seen["value"]) / len(seen["value"])
+    status = STATUSES[trial["status"]]
+    if status is Status.COMPLETED and values.get(f"{OURS}epochs", most) < most:
+        status = Status.STOPPED
     message = (trial.get("message") or "").strip().splitlines()
-    return Found(values, STATUSES[trial["status"]], epochs, message[-1] if message else "", file.stat().st_mtime)
+    theirs = {name: value for name, value in values.items() if not name.startswith(OURS)}
+    return Found(theirs, status, epochs, message[-1] if message else "", file.stat().st_mtime)

@@ -39,8 +39,11 @@ def read_study(source: str, name: str | None, metric: str | None) -> Source:
     try:
         storage = _storage(source)
         names = [summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)]
-        if name is None and len(names) != 1:
-            raise UserError("holds several studies", where=source, cure=f"Name one with --study: {', '.join(names)}.")
+        if not names or (name or names[0]) not in names or (name is None and len(names) > 1):
+            problem = (
+                f"holds no study {name!r}" if name and names else "holds several studies" if names else "holds no study"
+            )
+            raise UserError(problem, where=source, cure=f"Name one with --study: {', '.join(names)}." if names else "")
         study = optuna.load_study(study_name=name or names[0], storage=storage)
         maximize = study.direction is optuna.study.StudyDirection.MAXIMIZE
     except UserError:
@@ -54,11 +57,12 @@ def read_study(source: str, name: str | None, metric: str | None) -> Source:
 
 
 def _storage(source: str) -> Any:
+    path = source.removeprefix("sqlite:///").partition("?")[0]
+    file = Path(path)
+    if "://" not in path and not file.is_file():  # Optuna would make one
+        raise UserError("there is no such file", where=source)
     if "://" in source:
         return source
-    file = Path(source)
-    if not file.is_file():
-        raise UserError("there is no such file", where=source)
     with file.open("rb") as opened:
         if opened.read(15) == b"SQLite format 3":
             return f"sqlite:///{file}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import socket
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import methodcaller
@@ -18,12 +19,14 @@ from typing import Any
 from gridsearch.config import SweepConfig
 from gridsearch.hparams import Combination, combination_id
 from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord, TrialRecord
+from gridsearch.record import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released
 from gridsearch.sweeping import write_experiment_if_new
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, summarise
-from gridsearch.writers import Writer
+from gridsearch.writers import Writer, background_of
+from gridsearch.writers.choice import cure_of, refuse_unknown
 from gridsearch.writers.events import EpochEvents, EventsWriter
+from gridsearch.writers.outside import Outside
 
 __all__ = ["Handed", "Recording"]
 
@@ -50,19 +53,22 @@ class Recording:
     Args:
         config: as the record keeps it.
         recipe: what besides the values decides a result.
-        writers: told after TensorBoard.
+        writers: told after TensorBoard; those that are named, from a process of their own.
 
     Raises:
         HomeError: it is another runner's, of another recipe, or cannot be written.
     """
 
-    def __init__(self, config: SweepConfig, recipe: Mapping[str, Any], writers: Sequence[Writer] = ()) -> None:
+    def __init__(self, config: SweepConfig, recipe: Mapping[str, Any], writers: Sequence[Writer | str] = ()) -> None:
+        refuse_unknown([name for name in writers if isinstance(name, str)], where="writers")
         self._config, self._journal = config, Journal(config.sweep.logdir)
         try:
             self._journal.settle(config, recipe)
             write_experiment_if_new(self._journal, config)
             self._events = EventsWriter(self._journal.home, config.objective)
-            self._writers: list[Writer] = [self._events, *writers]
+            self._outside = {name: self._told_outside(name) for name in writers if isinstance(name, str)}
+            self._writers: list[Writer] = [self._events]
+            self._writers += [self._outside[w] if isinstance(w, str) else w for w in writers]
             self._facts = {"host": socket.gethostname(), "boot": self._journal.boot}
             for session in self._journal.close_abandoned():
                 if not session.paused:
@@ -71,9 +77,17 @@ class Recording:
             self._journal.close()
             raise
         self._current: SessionRecord | None = None
-        self._epochs: dict[int, dict[str, float]] = {}
+        self._epochs: dict[int, Mapping[str, float]] = {}
+        self._before: dict[int, Mapping[str, float]] = {}
+        """The epochs of the rungs below, where the session goes on."""
         self._curves: EpochEvents | None = None
         self._since = 0.0
+
+    def _told_outside(self, name: str) -> Outside:
+        def warn(line: str) -> None:
+            warnings.warn(line, stacklevel=2)
+
+        return Outside(name, background_of(self._journal.record(), name), warn, cure_of(name, self.home))
 
     @property
     def home(self) -> Path:
@@ -141,6 +155,7 @@ class Recording:
 
     def _start(self, session: SessionRecord, *, anew: bool) -> None:
         self._current, self._epochs = session, {}
+        self._before = {} if anew else {e.epoch: e.metrics for e in read_history(self.home, session.name)}
         self._since = time.monotonic() - float(session.outcome.facts.get("spent", 0.0))
         self._curves = EpochEvents(self.home / session.name)
         if anew:
@@ -167,7 +182,8 @@ class Recording:
 
     def summary(self, final: Mapping[str, float]) -> dict[str, float]:
         """The metrics of the session that runs, by the dashboard's names; ``final`` adds to its last epoch."""
-        return summarise(self._config.objective, self._epochs, final, time.monotonic() - self._since)
+        epochs = {**self._before, **self._epochs}
+        return summarise(self._config.objective, epochs, final, time.monotonic() - self._since)
 
     def end(self, outcome: Outcome, handed: Handed | None = None) -> None:
         """The session that runs has ended; what the oracle is about to be told of it is recorded with it."""
@@ -176,7 +192,11 @@ class Recording:
         session, self._current = self._current, None
         if self._curves is not None:
             self._curves.close()
-        facts = {**session.outcome.facts, **outcome.facts, "epochs": max(self._epochs, default=-1) + 1}
+        facts = {
+            **session.outcome.facts,
+            **outcome.facts,
+            "epochs": max({**self._before, **self._epochs}, default=-1) + 1,
+        }
         if handed is not None:
             entry = {"number": handed.number, "values": dict(handed.values), "metrics": dict(handed.metrics)}
             facts[HANDED] = [*facts.get(HANDED, []), {**entry, "step": handed.step}]
@@ -210,6 +230,8 @@ class Recording:
         try:
             self.fail(FailureKind.INTERRUPTED, "the search was stopped")
             self._events.close()
+            for writer in self._outside.values():
+                writer.close()
         finally:
             self._journal.close()
 

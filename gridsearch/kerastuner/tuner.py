@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         oracle: any of KerasTuner's, or an own; fresh.
         hypermodel: ``build_model(hp)``, or a ``keras_tuner.HyperModel``.
         logdir: the log directory: sweep.db, TensorBoard's event files, and KerasTuner's checkpoints.
-        writers: who is told besides TensorBoard.
+        writers: who is told besides TensorBoard: writers, or the names of installed ones, ``wandb`` and ``mlflow``.
         overwrite: remove a record that is there, and begin anew.
         kwargs: what ``keras_tuner.Tuner`` takes; ``directory`` and ``project_name`` make a log directory, too.
 
@@ -60,7 +61,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         hypermodel: Any = None,
         *,
         logdir: str | Path | None = None,
-        writers: Sequence[Writer] = (),
+        writers: Sequence[Writer | str] = (),
         overwrite: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -197,6 +198,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         if before is not None:
             if not model.built:
                 model.build_from_config(json.loads(Path(self._get_build_config_fname(before)).read_text("utf-8")))
+            if getattr(model, "optimizer", None) is not None:
+                model.optimizer.build(model.trainable_variables)  # its moments are in the checkpoint, too
             model.load_weights(self._get_checkpoint_fname(before))
         return model
 
@@ -280,7 +283,9 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             from gridsearch.training.models import load
 
             return load(file)
-        return super().load_model(trial)
+        with warnings.catch_warnings():  # nobody goes on training it
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return super().load_model(trial)
 
     def _model_file(self, trial_id: str) -> Path:
         return self.logdir / "models" / f"{self._names[int(trial_id)]}.keras"

@@ -1,4 +1,4 @@
-"""The tutorial's sweep, told to TensorBoard, Weights & Biases and MLflow at once: all say what the record says."""
+"""The tutorial's random search, told to TensorBoard, W&B and MLflow at once: all say what the record says."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gridsearch.record import Record, read_epochs
 
 pytestmark = pytest.mark.slow
 
-TRIALS, EPOCHS = 4, 3
+TRIALS, EPOCHS = 4, 5
 TUTORIAL = f"""
 [hparams]
-filters = {{ discrete = [2, 4] }}
-learning_rate = {{ discrete = [0.01, 0.001] }}
+filters = {{ discrete = [2, 4, 8] }}
+learning_rate = {{ real_interval = [0.0001, 0.1], log = true }}
 [data]
 image_size = 8
 batch_size = 5
@@ -34,6 +34,8 @@ build = "networks:convolutional"
 [training]
 epochs = {EPOCHS}
 [sweep]
+strategy = "random"
+trials = {TRIALS}
 workers = 1
 writers = ["wandb", "mlflow"]
 [writers.wandb]
