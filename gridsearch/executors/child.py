@@ -26,6 +26,10 @@ Answer = tuple[str, int, Verdict]
 """Session, epoch, and what becomes of it."""
 
 
+OPTIONAL = ("sklearn", "pandas", "matplotlib")
+"""For Keras's wrappers, for data frames and for drawings, none of which the training on pictures has."""
+
+
 def main(descriptor: int) -> None:
     """Train the tasks that arrive, one at a time, until the runner closes its end or is gone."""
     # Ctrl-C, or a SIGTERM to everything, reaches workers too; what it means for a trial is the runner's decision. They
@@ -49,7 +53,26 @@ def main(descriptor: int) -> None:
     while True:
         task = tasks.get()
         with _output_to(task.directory / "log.txt"):
+            if not task.settings.model.objective:
+                _import_training()
             run_session(task, emit, partial(_heard, answers, task.session.name))
+
+
+def _import_training() -> None:
+    """Import Keras without what it looks for and this process does not use: a third of the time, before the first step.
+
+    Only Keras does without it: whoever imports it later, such as the user's own code, has it.
+    """
+    if "keras" in sys.modules:
+        return
+    hidden = [name for name in OPTIONAL if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: an import of it is an ImportError
+    try:
+        with suppress(Exception):  # it comes up again where it is the outcome of a trial
+            import gridsearch.training.fit  # noqa: F401
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _heard(answers: queue.SimpleQueue[Answer], session: str, epoch: int) -> Verdict:
