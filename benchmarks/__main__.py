@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import psutil
 
-BENCHMARKS = ("startup", "overhead", "grid", "pipeline", "memory", "report", "search", "sweep", "precision")
+BENCHMARKS = ("startup", "overhead", "grid", "pipeline", "memory", "report", "search", "writers", "sweep", "precision")
 
 
 def main() -> None:

@@ -201,7 +201,11 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             if getattr(model, "optimizer", None) is not None:
                 model.optimizer.build(model.trainable_variables)  # its moments are in the checkpoint, too
             model.load_weights(self._get_checkpoint_fname(before))
-        return model
+        if getattr(model, "optimizer", None) is None:
+            return model
+        from gridsearch.training.lean import forgettable
+
+        return forgettable(model)
 
     def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         if self._recording is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["lean", "varied_dropouts"]
+__all__ = ["forgettable", "lean", "varied_dropouts"]
 
 RESOLUTION = 2**16
 """Dropout's random numbers are whole and below this; a rate is kept to 1/65536."""
@@ -25,7 +25,7 @@ RESOLUTION = 2**16
 def lean(model: keras.Model) -> keras.Model:
     """Swap what can be swapped in a compiled model and return it; on other backends nothing can."""
     if keras.backend.backend() == "tensorflow":
-        _sum_over_nobody(model.optimizer)
+        forgettable(model)
         step = _fused_step(model.optimizer)
         if step is not None:
             stock = model.optimizer.update_step
@@ -35,24 +35,27 @@ def lean(model: keras.Model) -> keras.Model:
     return model
 
 
+def forgettable(model: keras.Model) -> keras.Model:
+    """Let a compiled model be freed when nobody needs it any more, and return it.
+
+    TensorFlow's sum of gradients over replicas, of which there is one, registers a gradient of its own for the whole
+    life of the process, with everything that the step refers to: each model that was trained would keep its weights
+    and its optimizer's for good. Where there is no strategy of distribution, the sum is left out.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if not tf.distribute.has_strategy():
+            model.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+    return model
+
+
 def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
     """The dropout layers that can be made lean, whose rate may then change without another trace."""
     if keras.backend.backend() != "tensorflow":
         return []
     layers = model._flatten_layers(include_self=False)
     return [la for la in layers if type(la) is keras.layers.Dropout and la.rate > 0 and la.noise_shape is None]
-
-
-def _sum_over_nobody(optimizer: keras.optimizers.Optimizer) -> None:
-    """Leave out the sum over replicas where there is one only.
-
-    TensorFlow registers a gradient of that sum, for the whole life of the process and with everything that the step
-    refers to: each model that is traced would keep its weights and its optimizer's from ever being freed.
-    """
-    import tensorflow as tf
-
-    if not tf.distribute.has_strategy():
-        optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
 
 
 Step = Callable[[Any, Any, Any, Any], None]

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from faults.harness import Sweep, kill_all, none_left
 from sweeps import TESTS, configured
-from writers.servers import BEHAVIOURS, server
 from writers.wandb_files import directories, history, records, summaries, to_be_synced
 
+from benchmarks.servers import BEHAVIOURS, server
 from gridsearch.record import Record
 from gridsearch.sweeping import sweep
 from gridsearch.trials import Status
