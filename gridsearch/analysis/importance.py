@@ -41,11 +41,12 @@ def importance(table: Table, seed: int = SEED) -> Importance:
         UserError: too few trials, a constant metric, nothing that varies.
     """
     table.explainable()
-    encoded = [_encoded(column) for column in table.columns]
+    columns = sorted(table.columns, key=lambda column: column.name)  # for the forest, their order is one more chance
+    encoded = [_encoded(column) for column in columns]
     features = np.concatenate(encoded, axis=1)
     parts = np.array(_forest(features.tobytes(), features.shape, table.response.tobytes(), seed))
     ends = np.cumsum([part.shape[1] for part in encoded])[:-1]
-    shares = {c.name: float(part.sum()) for c, part in zip(table.columns, np.split(parts, ends), strict=True)}
+    shares = {c.name: float(part.sum()) for c, part in zip(columns, np.split(parts, ends), strict=True)}
     ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
     return Importance(table.metric, ordered, table.n, table.left_out)
 
