@@ -55,6 +55,7 @@ class WandbWriter:
         self._project = self._options.project or os.environ.get("WANDB_PROJECT") or "gridsearch"
         self._folder = background.home.resolve() / "wandb"
         self._runs: dict[str, tuple[Any, set[int]]] = {}
+        self._marks: dict[Path, dict[str, Any]] = {}
 
     def begin(self, session: SessionRecord) -> None:
         """Open the session's run; what an earlier process left of it is removed."""
@@ -96,12 +97,15 @@ class WandbWriter:
         run.finish(exit_code=0 if session.status.has_result else 1)
         directory = Path(run.dir).parent
         if directory.is_dir():  # a disabled run has none
-            mark = self._mark(directory, session, len(epochs))
-            (directory / MARK).write_text(json.dumps(mark), encoding="utf-8")
+            self._marks[directory] = self._mark(directory, session, len(epochs))
+            (directory / MARK).write_text(json.dumps(self._marks[directory]), encoding="utf-8")
 
     def close(self) -> None:
         """End W&B's service process; runs that are still open are marked by W&B as crashed."""
         wandb.teardown(exit_code=1 if self._runs else 0)
+        for directory, mark in self._marks.items():  # the service has written the last of its files only now
+            with suppress(OSError):
+                (directory / MARK).write_text(json.dumps({**mark, "bytes": _bytes(directory)}), encoding="utf-8")
 
     def has(self, session: SessionRecord, epochs: int) -> bool:
         """Whether there is a finished run of just this session."""
@@ -128,14 +132,14 @@ class WandbWriter:
 
     def _mark(self, directory: Path, session: SessionRecord, epochs: int) -> dict[str, Any]:
         to = {"project": self._project, "entity": self._options.entity, "tags": list(self._options.tags)}
-        size = sum(file.stat().st_size for file in directory.glob("*.wandb"))
-        return {"session": session.name, "status": str(session.status), "epochs": epochs, "bytes": size, **to}
+        about = {"session": session.name, "status": str(session.status), "epochs": epochs}
+        return {**about, "bytes": _bytes(directory), **to}
 
     def _marked(self, directory: Path, session: SessionRecord, epochs: int) -> bool:
         with suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads((directory / MARK).read_text(encoding="utf-8"))
             now = self._mark(directory, session, epochs)
-            # A file may have grown: W&B's service writes the last of it when it is torn down, later than it says.
+            # A file may have grown: W&B's service writes the last of it when it is torn down, and we may be killed then.
             return bool(now["bytes"] >= found["bytes"] and {**found, "bytes": now["bytes"]} == now)
         return False
 
@@ -144,6 +148,10 @@ class WandbWriter:
         named = re.compile(rf"(offline-)?run-\d+_\d+-{re.escape(identity)}")
         found = self._folder.iterdir() if self._folder.is_dir() else ()
         return [directory for directory in found if named.fullmatch(directory.name)]
+
+
+def _bytes(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.glob("*.wandb"))
 
 
 def _settings() -> wandb.Settings:
