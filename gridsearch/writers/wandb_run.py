@@ -139,7 +139,7 @@ class WandbWriter:
         with suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads((directory / MARK).read_text(encoding="utf-8"))
             now = self._mark(directory, session, epochs)
-            # A file may have grown: W&B's service writes the last of it when it is torn down, and we may be killed then.
+            # A file may have grown: W&B's service writes the last of it when torn down, and we may be killed then.
             return bool(now["bytes"] >= found["bytes"] and {**found, "bytes": now["bytes"]} == now)
         return False
 
