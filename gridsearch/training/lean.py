@@ -2,14 +2,17 @@
 
 Keras's optimizers are written operation by operation, and each operation passes over all weights: Adam touches 45
 million of them a dozen times a step. TensorFlow has kernels that do it in one pass. Its dropout draws 32 random bits
-for each unit where 16 are enough, from a generator made for GPUs; numpy's quickest takes an eighth of the time. Both
-are swapped in an instance, never in a class: what is saved is Keras's own layer and optimizer, and what a kernel does
-not cover (momentum, amsgrad, centered, sparse gradients, half-precision weights, another backend) stays with Keras.
+for each unit where 16 are enough, from a generator made for GPUs; numpy's quickest takes an eighth of the time. A relu
+before a pooling looks at four times the numbers that it would see behind it. All are swapped in an instance, never in
+a class: what is saved is Keras's own layer and optimizer, and what a kernel does not cover (momentum, amsgrad,
+centered, sparse gradients, half-precision weights, another backend) stays with Keras.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from types import MethodType
 from typing import Any
 
@@ -17,6 +20,9 @@ import keras
 import numpy as np
 
 __all__ = ["forgettable", "lean", "varied_dropouts"]
+
+CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+POOLINGS = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
 
 RESOLUTION = 2**16
 """Dropout's random numbers are whole and below this; a rate is kept to 1/65536."""
@@ -32,6 +38,7 @@ def lean(model: keras.Model) -> keras.Model:
             model.optimizer.update_step = MethodType(_where_it_fits(step, stock), model.optimizer)
         for layer in varied_dropouts(model):
             layer.call = _LeanDropout(layer)
+        _relu_behind_pooling(model)
     return model
 
 
@@ -56,6 +63,34 @@ def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
         return []
     layers = model._flatten_layers(include_self=False)
     return [la for la in layers if type(la) is keras.layers.Dropout and la.rate > 0 and la.noise_shape is None]
+
+
+def _relu_behind_pooling(model: keras.Model) -> None:
+    """Where a convolution's relu meets a maximum, take the maximum first: the same numbers and the same gradients.
+
+    Of a row of layers only, where the pooling is all that sees the convolution.
+    """
+    for convolution, pooling in pairwise(model.layers) if type(model) is keras.Sequential else ():
+        if (
+            type(convolution) in CONVOLUTIONS
+            and type(pooling) in POOLINGS
+            and convolution.activation is keras.activations.relu
+            and convolution.activity_regularizer is None
+        ):
+            convolution.call = partial(_without_activation, convolution)
+            pooling.call = partial(_relu_of, pooling.call)
+
+
+def _without_activation(layer: keras.layers.Layer, inputs: Any) -> Any:
+    layer.activation, activation = None, layer.activation
+    try:
+        return type(layer).call(layer, inputs)
+    finally:
+        layer.activation = activation
+
+
+def _relu_of(call: Callable[[Any], Any], inputs: Any) -> Any:
+    return keras.ops.relu(call(inputs))
 
 
 Step = Callable[[Any, Any, Any, Any], None]

@@ -164,6 +164,52 @@ def test_dropout_follows_the_seed_and_does_nothing_at_inference() -> None:
     assert np.array_equal(model(pictures, training=False), model(pictures, training=False))
 
 
+def pooling(conv: dict[str, Any], pool: dict[str, Any], between: bool = False) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    row = [layers.Input((8, 8, 3)), layers.Conv2D(4, 3, **conv), layers.MaxPooling2D(**pool), layers.Conv2D(4, 2)]
+    if between:
+        row.insert(2, layers.BatchNormalization())
+    model = keras.Sequential([*row, layers.Flatten(), layers.Dense(2, activation="softmax", dtype="float32")])
+    model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def sizes_of_relus(model: keras.Model) -> list[int | None]:
+    """Heights of what goes through relus in a training step."""
+    function = tf.function(lambda x, y: model.train_step((x, y)))
+    graph = function.get_concrete_function(np.zeros((2, 8, 8, 3), "float32"), np.eye(2, dtype="float32")).graph
+    return [operation.outputs[0].shape[1] for operation in graph.get_operations() if operation.type == "Relu"]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("pool", [{}, {"pool_size": 3, "strides": 2}, {"padding": "same", "pool_size": 5}])
+def test_relu_behind_a_pooling_is_the_same_to_the_last_bit(pool: dict[str, Any], policy: str) -> None:
+    keras.config.set_dtype_policy(policy)
+    try:
+        stock, losses = trained(pooling({"activation": "relu"}, pool))
+        model = lean(pooling({"activation": "relu"}, pool))
+        same, same_losses = trained(model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert losses == same_losses
+    assert all(np.array_equal(one, other) for one, other in zip(stock, same, strict=True))
+    assert model.layers[0].get_config()["activation"] == "relu"
+
+
+def test_relu_is_behind_a_pooling_only_where_nothing_else_sees_it() -> None:
+    relu = {"activation": "relu"}
+    assert sizes_of_relus(pooling(relu, {})) == [6]
+    assert sizes_of_relus(lean(pooling(relu, {}))) == [3]
+    assert sizes_of_relus(lean(pooling(relu, {}, between=True))) == [6]
+    assert sizes_of_relus(lean(pooling({**relu, "activity_regularizer": "l2"}, {}))) == [6]
+    assert sizes_of_relus(lean(pooling({"activation": "relu6"}, {}))) == []
+    stock = pooling(relu, {})
+    functional = keras.Model(stock.inputs, stock.outputs)
+    functional.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy")
+    assert sizes_of_relus(lean(functional)) == [6]
+
+
 # Keras on its way through numpy 2, for which it does not yet pass on what numpy asks.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_what_is_saved_is_keras_s_own(tmp_path: Path) -> None:
