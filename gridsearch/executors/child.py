@@ -11,8 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -66,11 +68,11 @@ def _import_training() -> None:
     """
     if "keras" in sys.modules:
         return
-    hidden = [name for name in OPTIONAL if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: an import of it is an ImportError
+    hidden: dict[str, Any] = {name: None for name in OPTIONAL if name not in sys.modules}
+    sys.modules.update(hidden)  # None: an import of it is an ImportError
     try:
         with suppress(Exception):  # it comes up again where it is the outcome of a trial
-            import gridsearch.training.fit  # noqa: F401
+            import_module("gridsearch.training.fit")
     finally:
         for name in hidden:
             del sys.modules[name]
