@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from types import MethodType
 from typing import Any
 
@@ -68,9 +67,11 @@ def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
 def _relu_behind_pooling(model: keras.Model) -> None:
     """Where a convolution's relu meets a maximum, take the maximum first: the same numbers and the same gradients.
 
-    Of a row of layers only, where the pooling is all that sees the convolution.
+    Of a row of layers only, where the pooling is all that sees the convolution. A dropout that comes next takes the
+    relu over: what is negative is one more reason to be zero.
     """
-    for convolution, pooling in pairwise(model.layers) if type(model) is keras.Sequential else ():
+    row = model.layers if type(model) is keras.Sequential else []
+    for convolution, pooling, following in zip(row, row[1:], [*row[2:], None], strict=False):
         if (
             type(convolution) in CONVOLUTIONS
             and type(pooling) in POOLINGS
@@ -78,7 +79,11 @@ def _relu_behind_pooling(model: keras.Model) -> None:
             and convolution.activity_regularizer is None
         ):
             convolution.call = partial(_without_activation, convolution)
-            pooling.call = partial(_relu_of, pooling.call)
+            dropout = getattr(following, "call", None)
+            if isinstance(dropout, _LeanDropout):
+                dropout.relu = True
+            else:
+                pooling.call = partial(_relu_of, pooling.call)
 
 
 def _without_activation(layer: keras.layers.Layer, inputs: Any) -> Any:
@@ -179,8 +184,10 @@ def _handle(variable: Any) -> Any:
 class _LeanDropout:
     """``Dropout.call``: each unit is zero with probability ``rate``, else divided by what is left of 1.
 
-    The layer's own seeds, one a step, decide; 64 random bits serve four units.
+    The layer's own seeds, one a step, decide; 64 random bits serve four units. With ``relu``, of relu's numbers.
     """
+
+    relu = False
 
     def __init__(self, layer: keras.layers.Dropout) -> None:
         import tensorflow as tf
@@ -195,7 +202,7 @@ class _LeanDropout:
 
     def __call__(self, inputs: Any, training: bool = False) -> Any:
         if not training:
-            return inputs
+            return keras.ops.relu(inputs) if self.relu else inputs
         import tensorflow as tf
 
         shape = tf.shape(inputs)
@@ -203,6 +210,8 @@ class _LeanDropout:
         seed = tf.cast(self._layer.seed_generator.next(), tf.int64)
         numbers = tf.numpy_function(_random_numbers, [seed, units], tf.uint16)
         left = tf.greater_equal(tf.reshape(numbers, shape), tf.cast(self._dropped, tf.uint16))
+        if self.relu:
+            left = tf.logical_and(left, tf.greater(inputs, tf.zeros((), inputs.dtype)))
         scale = tf.cast(RESOLUTION / (RESOLUTION - self._dropped), inputs.dtype)
         # One product, whose gradient is one more: a choice between two would have to be made again for the gradient.
         return inputs * tf.where(left, scale, tf.zeros((), inputs.dtype))

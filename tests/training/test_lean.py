@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +165,11 @@ def test_dropout_follows_the_seed_and_does_nothing_at_inference() -> None:
     assert np.array_equal(model(pictures, training=False), model(pictures, training=False))
 
 
-def pooling(conv: dict[str, Any], pool: dict[str, Any], between: bool = False) -> keras.Model:
+def pooling(conv: dict[str, Any], pool: dict[str, Any], between: bool = False, rate: float = 0.0) -> keras.Model:
     keras.utils.set_random_seed(3)
     layers = keras.layers
-    row = [layers.Input((8, 8, 3)), layers.Conv2D(4, 3, **conv), layers.MaxPooling2D(**pool), layers.Conv2D(4, 2)]
+    row = [layers.Input((8, 8, 3)), layers.Conv2D(4, 3, **conv), layers.MaxPooling2D(**pool)]
+    row += [layers.Dropout(rate, seed=5), layers.Conv2D(4, 2)]
     if between:
         row.insert(2, layers.BatchNormalization())
     model = keras.Sequential([*row, layers.Flatten(), layers.Dense(2, activation="softmax", dtype="float32")])
@@ -197,10 +199,29 @@ def test_relu_behind_a_pooling_is_the_same_to_the_last_bit(pool: dict[str, Any],
     assert model.layers[0].get_config()["activation"] == "relu"
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_dropout_behind_a_pooling_takes_its_relu_over(policy: str) -> None:
+    keras.config.set_dtype_policy(policy)
+    try:
+        apart, taken = (pooling({"activation": "relu"}, {}, rate=0.3) for _ in range(2))
+        lean(taken)
+        lean(apart)
+        apart.layers[2].call.relu = False  # in its own place again
+        apart.layers[0].call = partial(type(apart.layers[0]).call, apart.layers[0])
+        (stock, losses), (same, same_losses) = trained(apart), trained(taken)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    pictures = np.random.default_rng(0).random((4, 8, 8, 3), "float32")
+    assert losses == same_losses
+    assert all(np.array_equal(one, other) for one, other in zip(stock, same, strict=True))
+    assert np.array_equal(apart(pictures, training=False), taken(pictures, training=False))
+
+
 def test_relu_is_behind_a_pooling_only_where_nothing_else_sees_it() -> None:
     relu = {"activation": "relu"}
     assert sizes_of_relus(pooling(relu, {})) == [6]
     assert sizes_of_relus(lean(pooling(relu, {}))) == [3]
+    assert sizes_of_relus(lean(pooling(relu, {}, rate=0.5))) == []
     assert sizes_of_relus(lean(pooling(relu, {}, between=True))) == [6]
     assert sizes_of_relus(lean(pooling({**relu, "activity_regularizer": "l2"}, {}))) == [6]
     assert sizes_of_relus(lean(pooling({"activation": "relu6"}, {}))) == []
