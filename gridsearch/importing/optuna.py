@@ -39,12 +39,7 @@ def read_study(source: str, name: str | None, metric: str | None) -> Source:
     try:
         storage = _storage(source)
         names = [summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)]
-        if not names or (name or names[0]) not in names or (name is None and len(names) > 1):
-            problem = (
-                f"holds no study {name!r}" if name and names else "holds several studies" if names else "holds no study"
-            )
-            raise UserError(problem, where=source, cure=f"Name one with --study: {', '.join(names)}." if names else "")
-        study = optuna.load_study(study_name=name or names[0], storage=storage)
+        study = optuna.load_study(study_name=_chosen(names, name, source), storage=storage)
         maximize = study.direction is optuna.study.StudyDirection.MAXIMIZE
     except UserError:
         raise
@@ -54,6 +49,17 @@ def read_study(source: str, name: str | None, metric: str | None) -> Source:
     ended = [trial for trial in study.trials if trial.state in STATUSES and trial.params]
     trials = [_found(trial, wanted) for trial in ended]
     return Source(f"{source} {study.study_name}", _grids(ended, source), wanted, maximize, trials)
+
+
+def _chosen(names: list[str], name: str | None, source: str) -> str:
+    """The study that is meant, of those that there are."""
+    if not names:
+        raise UserError("holds no study", where=source)
+    chosen = names[0] if name is None and len(names) == 1 else name
+    if chosen not in names:
+        problem = f"holds no study {name!r}" if name else "holds several studies"
+        raise UserError(problem, where=source, cure=f"Name one with --study: {', '.join(names)}.")
+    return chosen
 
 
 def _storage(source: str) -> Any:
