@@ -270,11 +270,11 @@ class Runner:
         messages = [self._excused(m) for m in said if m.session in self._flights]
         for message in messages:
             self._flights[message.session].last_sign = time.monotonic()
-        lasting = [message for message in messages if isinstance(message, Epoch | Ended)]
+        lasting, now = [message for message in messages if isinstance(message, Epoch | Ended)], time.time()
         if lasting:
-            self._write(lasting)
+            self._write(lasting, now)
         for message in messages:
-            self._pass_on(message)
+            self._pass_on(message, now)
 
     def _excused(self, message: Message) -> Message:
         """A worker that died while the sweep is to stop was stopped with it: that is no fault of its trial."""
@@ -282,8 +282,7 @@ class Runner:
             return Ended(message.session, STOPPED)
         return message
 
-    def _write(self, messages: Iterable[Message]) -> None:
-        now = time.time()
+    def _write(self, messages: Iterable[Message], now: float) -> None:
         with self._journal.transaction():
             for message in messages:
                 if isinstance(message, Epoch):
@@ -291,7 +290,7 @@ class Runner:
                 elif isinstance(message, Ended):
                     self._journal.end(message.session, message.outcome, now)
 
-    def _pass_on(self, message: Message) -> None:
+    def _pass_on(self, message: Message, now: float) -> None:
         if isinstance(message, Epoch):
             self._tell(methodcaller("epoch", message))
             self._judge(message)
@@ -299,7 +298,7 @@ class Runner:
             flight = self._flights.pop(message.session)
             facts = {**flight.session.outcome.facts, **message.outcome.facts}
             outcome = replace(message.outcome, facts=facts)
-            ended = replace(flight.session, outcome=outcome, ended=time.time())
+            ended = replace(flight.session, outcome=outcome, ended=now)
             self._note(ended)
             if ended.paused:
                 self._shelf.put(ended)
@@ -391,10 +390,10 @@ class Runner:
         """The user asked to stop: what has ended is kept, what runs is closed as interrupted."""
         self._collect(0.0)
         self._executor.close()
-        messages = [Ended(name, STOPPED) for name in self._flights]
-        self._write(messages)
+        messages, now = [Ended(name, STOPPED) for name in self._flights], time.time()
+        self._write(messages, now)
         self._owed.clear()
         self._owed_of.clear()
         for message in messages:
-            self._pass_on(message)
+            self._pass_on(message, now)
         self._mark_told()

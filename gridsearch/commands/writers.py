@@ -24,7 +24,8 @@ def mlflow(home: Path, tracking_uri: str | None, as_json: bool) -> None:
     """Complete the runs of a sweep in MLflow's store."""
     options = {} if tracking_uri is None else {"tracking_uri": tracking_uri}
     shown = shlex.quote(tracking_uri or f"sqlite:///{home / 'mlflow.db'}")
-    _retell("mlflow", home, options, f"look at them:  mlflow ui --backend-store-uri {shown}", as_json)
+    look = f"look at them:  mlflow ui --backend-store-uri {shown}  (of MLflow as a whole: pip install mlflow)"
+    _retell("mlflow", home, options, look, as_json)
 
 
 def _retell(name: str, home: Path, options: dict[str, str], then: str, as_json: bool) -> None:

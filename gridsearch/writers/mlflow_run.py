@@ -99,8 +99,10 @@ class MlflowWriter:
     def close(self) -> None:
         """Give the best session's run its model, and end the sweep's."""
         if self._parent:
-            self._keep_best()
-            self._client.set_terminated(self._parent)
+            record = Record.read(self._sweep.home)
+            self._keep_best(record)
+            ends = [session.ended for session in record.sessions if session.ended is not None]
+            self._client.set_terminated(self._parent, end_time=_milliseconds(max(ends)) if ends else None)
 
     def key(self, session: SessionRecord) -> str:
         """The session's own name: MLflow's table has a row for each, as `gridsearch export` has."""
@@ -150,8 +152,7 @@ class MlflowWriter:
             logged = [Metric(accepted_name(name), value, _milliseconds(at), step) for name, value in finite.items()]
             self._client.log_batch(run, metrics=logged)
 
-    def _keep_best(self) -> None:
-        record = Record.read(self._sweep.home)
+    def _keep_best(self, record: Record) -> None:
         sessions = [session for trial in record.ranked() for session in trial.results]
         files = [(s.name, self._sweep.home / "models" / f"{s.name}.keras") for s in sessions]
         best, model = next(((name, file) for name, file in files if file.is_file()), ("", None))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from laws import names
@@ -20,15 +21,26 @@ from gridsearch.sweeping import sweep
 BEHAVIOURS = {"behaviour": {"discrete": ["fine", "raises", "diverges"]}, "flip": {"discrete": [True]}}
 
 
-def found(home: Path) -> list[dict[str, Any]]:
-    """What `mlflow.search_runs` returns of the sweep's sessions, in order."""
+def whole(home: Path) -> list[dict[str, Any]]:
+    """What `mlflow.search_runs` returns: the sweep's run, then its sessions', in order."""
     import mlflow
 
     mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
     rows = mlflow.search_runs(experiment_names=["gridsearch"]).to_dict("records")
-    nested = [row for row in rows if row["tags.gridsearch.session"]]
-    assert len(rows) == len(nested) + 1
-    return sorted(nested, key=lambda row: str(row["tags.gridsearch.session"]))
+    assert [row["tags.gridsearch.session"] for row in rows].count("") == 1
+    return sorted(rows, key=lambda row: str(row["tags.gridsearch.session"]))
+
+
+def found(home: Path) -> list[dict[str, Any]]:
+    """The sessions' runs."""
+    return whole(home)[1:]
+
+
+def assert_same_times(record: Record) -> None:
+    began, ended = [s.began for s in record.sessions], [s.ended or 0.0 for s in record.sessions]
+    times = [(min(began), max(ended)), *zip(began, ended, strict=True)]
+    shown = [(row["start_time"].timestamp(), row["end_time"].timestamp()) for row in whole(record.home)]
+    assert np.allclose(shown, times, rtol=0, atol=0.002)
 
 
 def assert_same_table(record: Record) -> None:
@@ -51,6 +63,7 @@ def test_failures_are_in_the_table_too_live_and_rebuilt(home: Path) -> None:
     config = configured(home, BEHAVIOURS, "objectives:behaving", sweep={"writers": ["mlflow"]})
     record = sweep(config).record
     assert_same_table(record)
+    assert_same_times(record)
     states = ["FINISHED", "FAILED", "FAILED"]
     assert [row["status"] for row in found(home)] == states
     assert found(home)[2]["tags.gridsearch.message"] == "loss is nan in epoch 1"
@@ -58,6 +71,7 @@ def test_failures_are_in_the_table_too_live_and_rebuilt(home: Path) -> None:
     (home / "mlflow.db").unlink()
     assert retold(home) == {"runs": 3, "written": 3}
     assert_same_table(record)
+    assert_same_times(record)
     assert [row["status"] for row in found(home)] == states
 
 
