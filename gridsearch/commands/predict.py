@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gridsearch.commands.common import print_json, say
@@ -14,6 +18,9 @@ from gridsearch.record import Record, SessionRecord
 from gridsearch.tables import aligned, plain
 
 __all__ = ["predict"]
+
+GREETING = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl|.*failed call to cuInit")
+"""TensorFlow's lines about itself, and that there is no GPU."""
 
 
 def predict(home: Path, name: str, pictures: Sequence[Path], as_json: bool) -> None:
@@ -28,11 +35,11 @@ def predict(home: Path, name: str, pictures: Sequence[Path], as_json: bool) -> N
         raise DataError("there is no such picture", where=str(missing[0]))
     session, model = _kept(record, name)
     settings = config.settings_for(config.space.completed(session.session.trial.values))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets at length
-    from gridsearch.training.predict import predict as ask
+    with _without_greetings():
+        from gridsearch.training.predict import predict as ask
 
-    classes = _classes(session, config)
-    answers = [list(map(float, each)) for each in ask(model, settings, pictures)]
+        classes = _classes(session, config)
+        answers = [list(map(float, each)) for each in ask(model, settings, pictures)]
     rows = [dict(zip(classes, answer, strict=True)) for answer in answers]
     best = [max(row, key=lambda name: row[name]) for row in rows]
     if as_json:
@@ -43,6 +50,24 @@ def predict(home: Path, name: str, pictures: Sequence[Path], as_json: bool) -> N
         return
     table = [[plain(str(f)), plain(n), f"{row[n]:.4f}"] for f, n, row in zip(pictures, best, rows, strict=True)]
     say(aligned(["picture", "class", "probability"], table))
+
+
+@contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Keep from stderr, on which C++ writes too, what TensorFlow says of itself; the rest is passed on at the end."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # which is not asked before its logging has begun
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            os.close(original)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if not GREETING.match(line)))
 
 
 def _kept(record: Record, name: str) -> tuple[SessionRecord, Path]:

@@ -52,7 +52,9 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
         assert list(answer["probabilities"]) == ["cat", "dog"]
         assert sum(answer["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
         assert answer["probability"] == max(answer["probabilities"].values())
-    told = predict(home, best.trial.name, str(files[0])).stdout.splitlines()
+    done = predict(home, best.trial.name, str(files[0]))
+    assert done.stderr == "", "TensorFlow's greetings are not for the user"
+    told = done.stdout.splitlines()
     assert told[0].split() == ["picture", "class", "probability"]
     assert told[1].split()[1:] == [answers[0]["class"], f"{answers[0]['probability']:.4f}"]
     # what cannot be asked
