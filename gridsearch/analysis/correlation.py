@@ -38,10 +38,9 @@ def correlation(table: Table) -> Correlations:
 
 
 def _pearson(one: Floats, other: Floats) -> float | None:
+    if np.ptp(one) == 0.0 or np.ptp(other) == 0.0:  # the mean of six times 0.1 is not 0.1
+        return None
     a, b = one - one.mean(), other - other.mean()
     # Scaled first: the squares of 1e-200 would be 0, those of 1e200 infinite.
-    largest_a, largest_b = float(np.abs(a).max()), float(np.abs(b).max())
-    if largest_a == 0.0 or largest_b == 0.0:
-        return None
-    a, b = a / largest_a, b / largest_b
+    a, b = a / np.abs(a).max(), b / np.abs(b).max()
     return float(np.clip((a @ b) / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))

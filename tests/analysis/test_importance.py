@@ -139,6 +139,9 @@ def test_what_does_not_vary_is_of_no_importance() -> None:
     table = tabulated(recorded([A, fixed], lambda v, r: v["a"]), "accuracy")
     assert importance(table).shares == {"a": pytest.approx(1.0), "fixed": 0.0}
     assert correlation(table)["fixed"] == {"always": None}
+    single = HParam("single", Discrete([0.1]))  # six of which have another mean
+    table = tabulated(recorded([HParam("x", Discrete([1, 2, 3, 4, 5, 6])), single], lambda v, r: v["x"]), "accuracy")
+    assert correlation(table) == {"x": pytest.approx(1.0), "single": None}
 
 
 def test_what_some_trials_lack_is_left_out_unless_it_has_a_default() -> None:
