@@ -64,7 +64,8 @@ class Tally:
         number = session.session.trial.number
         self._spent.append((session.ended or session.began) - session.began)
         if not session.status.has_result:
-            self._failed.add(number)
+            if session.outcome.charged:  # one that was stopped in good order is still to come
+                self._failed.add(number)
             return
         self._results[number] = self._results.get(number, 0) + 1
         if self._results[number] == self._repeats:
