@@ -57,8 +57,15 @@ def forgettable(model: keras.Model) -> keras.Model:
 
 
 def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
-    """The dropout layers that can be made lean, whose rate may then change without another trace."""
-    if keras.backend.backend() != "tensorflow":
+    """The dropout layers that can be made lean, whose rate may then change without another trace.
+
+    None where XLA compiles the step or a GPU takes it, which numpy's numbers would have to be brought to.
+    """
+    if keras.backend.backend() != "tensorflow" or model.jit_compile:
+        return []
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
         return []
     layers = model._flatten_layers(include_self=False)
     return [la for la in layers if type(la) is keras.layers.Dropout and la.rate > 0 and la.noise_shape is None]

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from gridsearch.training.lean import lean
+from gridsearch.training.lean import lean, varied_dropouts
 
 OPTIMIZERS = {
     "sgd": (keras.optimizers.SGD, 0.0),
@@ -163,6 +163,21 @@ def test_dropout_follows_the_seed_and_does_nothing_at_inference() -> None:
     model = lean(network(keras.optimizers.SGD(), dropout=0.9))
     pictures = np.random.default_rng(0).random((4, 8, 8, 3), "float32")
     assert np.array_equal(model(pictures, training=False), model(pictures, training=False))
+
+
+def test_dropout_stays_keras_s_where_xla_compiles_or_a_gpu_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiled(jit: bool) -> keras.Model:
+        model = network(keras.optimizers.Adam(0.01), dropout=0.3)
+        model.compile(keras.optimizers.Adam(0.01), "categorical_crossentropy", metrics=["accuracy"], jit_compile=jit)
+        return lean(model)
+
+    by_xla, by_kernels = compiled(True), compiled(False)
+    assert varied_dropouts(by_xla) == []
+    _, losses = trained(by_xla, 3)  # what numpy draws would end it with an error
+    assert np.isfinite(losses).all()
+    assert len(varied_dropouts(by_kernels)) == 1
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert varied_dropouts(by_kernels) == []
 
 
 def pooling(conv: dict[str, Any], pool: dict[str, Any], between: bool = False, rate: float = 0.0) -> keras.Model:
