@@ -110,7 +110,7 @@ def test_what_was_put_aside_when_the_runner_was_killed_goes_on_from_there(
         logdir = "{home}"
         workers = 2
     """)
-    environment = {**os.environ, "EPOCH_SECONDS": "0.1", "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "EPOCH_SECONDS": "0.4", "PYTHONPATH": str(TESTS)}
     command = [sys.executable, "-m", "gridsearch", "sweep", str(tmp_path / "sweep.toml")]
     kills = 0
     for _ in range(40):
