@@ -56,6 +56,9 @@ def predict(home: Path, name: str, pictures: Sequence[Path], as_json: bool) -> N
 def _without_greetings() -> Iterator[None]:
     """Keep from stderr, on which C++ writes too, what TensorFlow says of itself; the rest is passed on at the end."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # which is not asked before its logging has begun
+    if sys.stderr is None:  # the user has closed it
+        yield
+        return
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as said:
