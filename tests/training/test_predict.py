@@ -55,6 +55,10 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
     done = predict(home, best.trial.name, str(files[0]))
     assert done.stderr == "", "TensorFlow's greetings are not for the user"
     told = done.stdout.splitlines()
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *done.args], capture_output=True, text=True, timeout=120
+    )
+    assert (closed.returncode, closed.stdout) == (0, done.stdout)
     assert told[0].split() == ["picture", "class", "probability"]
     assert told[1].split()[1:] == [answers[0]["class"], f"{answers[0]['probability']:.4f}"]
     # what cannot be asked
