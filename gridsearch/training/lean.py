@@ -1,30 +1,26 @@
 """TensorFlow on a processor, made leaner without changing what is computed.
 
 Keras's optimizers are written operation by operation, and each operation passes over all weights: Adam touches 45
-million of them a dozen times a step. TensorFlow has kernels that do it in one pass. Its dropout draws 32 random bits
-for each unit where 16 are enough, from a generator made for GPUs; numpy's quickest takes an eighth of the time. A relu
-before a pooling looks at four times the numbers that it would see behind it. All are swapped in an instance, never in
-a class: what is saved is Keras's own layer and optimizer, and what a kernel does not cover (momentum, amsgrad,
-centered, sparse gradients, half-precision weights, another backend) stays with Keras.
+million of them a dozen times a step. TensorFlow has kernels that do it in one pass. Its dropout takes half a dozen
+passes and draws from a generator made for GPUs; XLA makes one pass of it, with a hash of the unit's number for
+randomness. A relu before a pooling looks at four times the numbers that it would see behind it. All are swapped in an
+instance, never in a class: what is saved is Keras's own layer and optimizer, and what a kernel does not cover
+(momentum, amsgrad, centered, sparse gradients, half-precision weights, another backend) stays with Keras.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from types import MethodType
 from typing import Any
 
 import keras
-import numpy as np
 
 __all__ = ["forgettable", "lean", "varied_dropouts"]
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 POOLINGS = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
-
-RESOLUTION = 2**16
-"""Dropout's random numbers are whole and below this; a rate is kept to 1/65536."""
 
 
 def lean(model: keras.Model) -> keras.Model:
@@ -59,16 +55,16 @@ def forgettable(model: keras.Model) -> keras.Model:
 def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
     """The dropout layers that can be made lean, whose rate may then change without another trace.
 
-    None where XLA compiles the step or a GPU takes it, which numpy's numbers would have to be brought to.
+    None on a GPU, for which Keras's own is made.
     """
-    if keras.backend.backend() != "tensorflow" or model.jit_compile:
+    if keras.backend.backend() != "tensorflow":
         return []
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):
         return []
     layers = model._flatten_layers(include_self=False)
-    return [la for la in layers if type(la) is keras.layers.Dropout and la.rate > 0 and la.noise_shape is None]
+    return [la for la in layers if type(la) is keras.layers.Dropout and 0 < la.rate < 1 and la.noise_shape is None]
 
 
 def _relu_behind_pooling(model: keras.Model) -> None:
@@ -191,7 +187,7 @@ def _handle(variable: Any) -> Any:
 class _LeanDropout:
     """``Dropout.call``: each unit is zero with probability ``rate``, else divided by what is left of 1.
 
-    The layer's own seeds, one a step, decide; 64 random bits serve four units. With ``relu``, of relu's numbers.
+    The layer's own seeds, one a step, decide. With ``relu``, of relu's numbers.
     """
 
     relu = False
@@ -200,31 +196,50 @@ class _LeanDropout:
         import tensorflow as tf
 
         self._layer = layer
-        self._dropped = tf.Variable(0, trainable=False, dtype=tf.int32)  # of each 65536 units
+        self._rate = tf.Variable(0.0, trainable=False)
         self.follow_rate()
 
     def follow_rate(self) -> None:
         """Take over the layer's rate."""
-        self._dropped.assign(round(self._layer.rate * RESOLUTION))
+        self._rate.assign(self._layer.rate)
 
     def __call__(self, inputs: Any, training: bool = False) -> Any:
         if not training:
             return keras.ops.relu(inputs) if self.relu else inputs
         import tensorflow as tf
 
-        shape = tf.shape(inputs)
-        units = tf.reduce_prod(shape)
-        seed = tf.cast(self._layer.seed_generator.next(), tf.int64)
-        numbers = tf.numpy_function(_random_numbers, [seed, units], tf.uint16)
-        left = tf.greater_equal(tf.reshape(numbers, shape), tf.cast(self._dropped, tf.uint16))
-        if self.relu:
-            left = tf.logical_and(left, tf.greater(inputs, tf.zeros((), inputs.dtype)))
-        scale = tf.cast(RESOLUTION / (RESOLUTION - self._dropped), inputs.dtype)
-        # One product, whose gradient is one more: a choice between two would have to be made again for the gradient.
-        return inputs * tf.where(left, scale, tf.zeros((), inputs.dtype))
+        seed = tf.cast(self._layer.seed_generator.next(), tf.uint32)
+        return _dropping()(inputs, seed, self._rate.read_value(), self.relu)
 
 
-def _random_numbers(seed: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Numbers below 65536, uint16 of shape (count,): the same ones for the same seed."""
-    bits = np.random.SFC64(seed.tolist()).random_raw((int(count) + 3) // 4)
-    return bits.view(np.uint16)[:count]
+@cache
+def _dropping() -> Callable[..., Any]:
+    """``_dropped``, compiled once for a shape, with its gradient, and shared by all layers and models."""
+    import tensorflow as tf
+
+    compiled: Callable[..., Any] = tf.function(_dropped, jit_compile=True)
+    return compiled
+
+
+def _dropped(units: Any, seed: Any, rate: Any, relu: bool) -> Any:
+    """Dropout of units; seed is uint32 of shape (2,), rate float32 below 1."""
+    import tensorflow as tf
+
+    rate = tf.stop_gradient(rate)
+    # A key for the step and one to go on with, so that neighbouring seeds have nothing to do with each other.
+    key = _hashed(seed[0] ^ _hashed(seed[1]))
+    numbers = tf.cast(tf.range(tf.size(units)), tf.uint32)
+    numbers = tf.reshape(_hashed(_hashed(numbers ^ key) + _hashed(key + 1)), tf.shape(units))
+    left = numbers >= tf.cast(rate * 2.0**32, tf.uint32)
+    if relu:
+        left = tf.logical_and(left, units > tf.zeros((), units.dtype))
+    return tf.where(left, units * tf.cast(1 / (1 - rate), units.dtype), tf.zeros((), units.dtype))
+
+
+def _hashed(numbers: Any) -> Any:
+    """Whole numbers, uint32, well mixed: the function that C. Wellons found by search and named lowbias32."""
+    import tensorflow as tf
+
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        numbers = (numbers ^ tf.bitwise.right_shift(numbers, shift)) * factor
+    return numbers ^ tf.bitwise.right_shift(numbers, 16)
