@@ -1,18 +1,18 @@
 """TensorFlow on a processor, made leaner without changing what is computed.
 
 Keras's optimizers are written operation by operation, and each operation passes over all weights: Adam touches 45
-million of them a dozen times a step. TensorFlow has kernels that do it in one pass. Its dropout takes half a dozen
-passes and draws from a generator made for GPUs; XLA makes one pass of it, with a hash of the unit's number for
-randomness. A relu before a pooling looks at four times the numbers that it would see behind it. All are swapped in an
-instance, never in a class: what is saved is Keras's own layer and optimizer, and what a kernel does not cover
-(momentum, amsgrad, centered, sparse gradients, half-precision weights, another backend) stays with Keras.
+million of them a dozen times a step. XLA makes one pass of what Keras wrote, and TensorFlow has kernels that are as
+quick and need no compiling. Its dropout takes half a dozen passes and draws from a generator made for GPUs; one pass by
+XLA does, with a hash of the unit's number for randomness. A relu before a pooling looks at four times the numbers that
+it would see behind it. All are swapped in an instance, never in a class: what is saved is Keras's own layer and
+optimizer, and what is not covered (sparse gradients, another backend, small weights with an optimizer that has no
+kernel, such as SGD with momentum) stays with Keras.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from types import MethodType
 from typing import Any
 
 import keras
@@ -22,15 +22,15 @@ __all__ = ["forgettable", "lean", "varied_dropouts"]
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 POOLINGS = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
 
+LARGE = 2**20
+"""Weights from this number on are worth a tenth of a second of XLA's time to compile their update."""
+
 
 def lean(model: keras.Model) -> keras.Model:
     """Swap what can be swapped in a compiled model and return it; on other backends nothing can."""
     if keras.backend.backend() == "tensorflow":
         forgettable(model)
-        step = _fused_step(model.optimizer)
-        if step is not None:
-            stock = model.optimizer.update_step
-            model.optimizer.update_step = MethodType(_where_it_fits(step, stock), model.optimizer)
+        model.optimizer.update_step = _in_one_pass(model.optimizer)
         for layer in varied_dropouts(model):
             layer.call = _LeanDropout(layer)
         _relu_behind_pooling(model)
@@ -102,10 +102,40 @@ def _relu_of(call: Callable[[Any], Any], inputs: Any) -> Any:
 
 
 Step = Callable[[Any, Any, Any, Any], None]
-"""``update_step`` of an optimizer: itself, gradient, variable, learning rate."""
+"""A kernel's ``update_step``: optimizer, gradient, variable, learning rate."""
 
 
-def _fused_step(optimizer: keras.optimizers.Optimizer) -> Step | None:
+def _in_one_pass(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Any, Any], None]:
+    """``update_step`` of an optimizer: large weights by XLA, small ones by a kernel where there is one."""
+    import tensorflow as tf
+
+    stock, kernel = optimizer.update_step, _kernel(optimizer)
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if isinstance(gradient, tf.IndexedSlices) or tf.executing_eagerly():
+            stock(gradient, variable, learning_rate)
+        elif variable.shape.num_elements() >= LARGE:
+            _compiled(stock, gradient, variable, learning_rate)
+        elif kernel is None or variable.dtype != tf.float32:
+            stock(gradient, variable, learning_rate)
+        else:
+            kernel(optimizer, tf.cast(gradient, tf.float32), variable, tf.cast(learning_rate, tf.float32))
+
+    return update_step
+
+
+def _compiled(stock: Callable[[Any, Any, Any], None], gradient: Any, variable: Any, learning_rate: Any) -> None:
+    import tensorflow as tf
+
+    def update(gradient: Any, learning_rate: Any) -> None:
+        stock(tf.cast(gradient, variable.dtype), variable, learning_rate)
+
+    if gradient.op.type == "Cast":  # which would be a pass of its own
+        gradient = gradient.op.inputs[0]
+    tf.function(update, jit_compile=True)(gradient, tf.convert_to_tensor(learning_rate))
+
+
+def _kernel(optimizer: keras.optimizers.Optimizer) -> Step | None:
     """TensorFlow's kernel for an optimizer as it is set, or None."""
     kind = type(optimizer)
     if kind is keras.optimizers.SGD and optimizer.momentum == 0:
@@ -115,18 +145,6 @@ def _fused_step(optimizer: keras.optimizers.Optimizer) -> Step | None:
     if kind is keras.optimizers.RMSprop and optimizer.momentum == 0 and not optimizer.centered:
         return _RMSprop()
     return None
-
-
-def _where_it_fits(fused: Step, stock: Callable[[Any, Any, Any], None]) -> Step:
-    import tensorflow as tf
-
-    def update_step(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        if isinstance(gradient, tf.IndexedSlices) or variable.dtype != tf.float32:
-            stock(gradient, variable, learning_rate)
-        else:
-            fused(optimizer, tf.cast(gradient, tf.float32), variable, tf.cast(learning_rate, tf.float32))
-
-    return update_step
 
 
 def _sgd(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
