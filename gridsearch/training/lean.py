@@ -34,6 +34,9 @@ def lean(model: keras.Model) -> keras.Model:
         for layer in varied_dropouts(model):
             layer.call = _LeanDropout(layer)
         _relu_behind_pooling(model)
+        if type(model).__module__.startswith("keras."):
+            # Metrics that the first trace makes have Keras trace the step once more: as on other backends, ahead of it.
+            model._maybe_symbolic_build = model._symbolic_build
     return model
 
 
@@ -55,16 +58,28 @@ def forgettable(model: keras.Model) -> keras.Model:
 def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
     """The dropout layers that can be made lean, whose rate may then change without another trace.
 
-    None on a GPU, for which Keras's own is made.
+    None on a GPU, for which Keras's own is made, and none without XLA.
     """
     if keras.backend.backend() != "tensorflow":
         return []
     import tensorflow as tf
 
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.list_physical_devices("GPU") or not _has_xla():
         return []
     layers = model._flatten_layers(include_self=False)
     return [la for la in layers if type(la) is keras.layers.Dropout and 0 < la.rate < 1 and la.noise_shape is None]
+
+
+@cache
+def _has_xla() -> bool:
+    """Whether this TensorFlow can compile: it is not built with XLA for every system."""
+    import tensorflow as tf
+
+    try:
+        tf.function(lambda: tf.zeros(()), jit_compile=True)()
+    except tf.errors.OpError:
+        return False
+    return True
 
 
 def _relu_behind_pooling(model: keras.Model) -> None:
@@ -114,7 +129,7 @@ def _in_one_pass(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Any, A
     def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
         if isinstance(gradient, tf.IndexedSlices) or tf.executing_eagerly():
             stock(gradient, variable, learning_rate)
-        elif variable.shape.num_elements() >= LARGE:
+        elif variable.shape.num_elements() >= LARGE and _has_xla():
             _compiled(stock, gradient, variable, learning_rate)
         elif kernel is None or variable.dtype != tf.float32:
             stock(gradient, variable, learning_rate)

@@ -93,6 +93,17 @@ def test_the_kernel_is_really_in_the_step(name: str, all_large: bool) -> None:
     assert kinds[name] not in operations(network(OPTIMIZERS[name][0](0.01)))
 
 
+def test_a_step_is_traced_once() -> None:
+    def traces(model: keras.Model) -> int:
+        seen, step = [], model.train_step
+        model.train_step = lambda data: seen.append(data) or step(data)
+        trained(model, 3)
+        return len(seen)
+
+    assert traces(network(keras.optimizers.Adam(0.01))) == 2
+    assert traces(lean(network(keras.optimizers.Adam(0.01)))) == 1
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_no_gradient_of_large_weights_is_cast_by_itself(policy: str, all_large: bool) -> None:
     keras.config.set_dtype_policy(policy)
@@ -215,6 +226,14 @@ def test_dropout_works_where_xla_compiles_the_whole_step_and_is_keras_s_on_a_gpu
     assert np.allclose(*losses, atol=1e-4), "the same units are dropped"
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
     assert varied_dropouts(model) == []
+
+
+def test_without_xla_there_are_kernels_and_keras_s_own_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridsearch.training.lean.LARGE", 1)
+    monkeypatch.setattr("gridsearch.training.lean._has_xla", lambda: False)
+    model = lean(network(keras.optimizers.Adam(0.01), dropout=0.3))
+    assert varied_dropouts(model) == []
+    assert "ResourceApplyAdam" in operations(model)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
