@@ -33,7 +33,7 @@ def lean(model: keras.Model) -> keras.Model:
         model.optimizer.update_step = _in_one_pass(model.optimizer)
         for layer in varied_dropouts(model):
             layer.call = _LeanDropout(layer)
-        _relu_behind_pooling(model)
+        _pooling_first(model)
         if type(model).__module__.startswith("keras."):
             # Metrics that the first trace makes have Keras trace the step once more: as on other backends, ahead of it.
             model._maybe_symbolic_build = model._symbolic_build
@@ -82,11 +82,12 @@ def _has_xla() -> bool:
     return True
 
 
-def _relu_behind_pooling(model: keras.Model) -> None:
+def _pooling_first(model: keras.Model) -> None:
     """Where a convolution's relu meets a maximum, take the maximum first: the same numbers and the same gradients.
 
     Of a row of layers only, where the pooling is all that sees the convolution. A dropout that comes next takes the
-    relu over: what is negative is one more reason to be zero.
+    relu over: what is negative is one more reason to be zero. The bias goes along in float32, where oneDNN takes up to
+    twice as long for its gradient and the kernel's in one as for the two apart.
     """
     row = model.layers if type(model) is keras.Sequential else []
     for convolution, pooling, following in zip(row, row[1:], [*row[2:], None], strict=False):
@@ -96,24 +97,32 @@ def _relu_behind_pooling(model: keras.Model) -> None:
             and convolution.activation is keras.activations.relu
             and convolution.activity_regularizer is None
         ):
-            convolution.call = partial(_without_activation, convolution)
             dropout = getattr(following, "call", None)
+            relu_here = not isinstance(dropout, _LeanDropout)
             if isinstance(dropout, _LeanDropout):
                 dropout.relu = True
-            else:
-                pooling.call = partial(_relu_of, pooling.call)
+            bias_here = convolution.use_bias and convolution.compute_dtype == "float32"
+            bias_here = bias_here and convolution.data_format == "channels_last"
+            convolution.call = partial(_bare, convolution, not bias_here and convolution.use_bias)
+            pooling.call = partial(_completed, pooling.call, convolution if bias_here else None, relu_here)
 
 
-def _without_activation(layer: keras.layers.Layer, inputs: Any) -> Any:
-    layer.activation, activation = None, layer.activation
+def _bare(layer: keras.layers.Layer, use_bias: bool, inputs: Any) -> Any:
+    """``call`` of a convolution without its activation, and perhaps its bias."""
+    kept = layer.activation, layer.use_bias
+    layer.activation, layer.use_bias = None, use_bias
     try:
         return type(layer).call(layer, inputs)
     finally:
-        layer.activation = activation
+        layer.activation, layer.use_bias = kept
 
 
-def _relu_of(call: Callable[[Any], Any], inputs: Any) -> Any:
-    return keras.ops.relu(call(inputs))
+def _completed(call: Callable[[Any], Any], biased: keras.layers.Layer | None, relu: bool, inputs: Any) -> Any:
+    """``call`` of a pooling, and then what the convolution before it left out."""
+    pooled = call(inputs)
+    if biased is not None:
+        pooled = keras.ops.add(pooled, biased.bias)
+    return keras.ops.relu(pooled) if relu else pooled
 
 
 Step = Callable[[Any, Any, Any, Any], None]
