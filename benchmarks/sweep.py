@@ -3,7 +3,7 @@
 Six combinations, three optimizers at two dropout rates, 320 pictures to train on, 80 to validate on, event files on
 both sides. On the drawn sample, or on ``PHOTOGRAPHS=FOLDER``. ``PLAIN_LOOP=FILE`` names another loop to beat, which
 must take DATA, LOGDIR, --trials and --epochs, and whose module-level HParam RATE is narrowed to the one learning rate;
-``ROUNDS=N`` how often each is run (5), ``EPOCHS=N`` for how long (6).
+``ROUNDS=N`` how often each is run (5), ``EPOCHS=N`` for how long (6), ``PRECISIONS=float32`` which of ours (both).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.precision import AUGMENTATION
 from gridsearch.datasets.sample import draw_sample
 
 TRIALS = 6
-PRECISIONS = ("mixed_bfloat16", "float32")
+PRECISIONS = "mixed_bfloat16 float32"
 
 NARROWED = """
 import importlib.util, sys
@@ -43,7 +43,8 @@ def main() -> None:
         if not data.exists():
             draw_sample(data, train=320, validation=80)
         train = sum(1 for file in data.glob("train/*/*"))
-        speeds: dict[str, list[float]] = {name: [] for name in ("plain loop", *PRECISIONS)}
+        precisions = os.environ.get("PRECISIONS", PRECISIONS).split()
+        speeds: dict[str, list[float]] = {name: [] for name in ("plain loop", *precisions)}
         accuracies: dict[str, list[float]] = {name: [] for name in speeds}
         for number in range(rounds):
             for name in speeds:
