@@ -11,6 +11,7 @@ kernel, such as SGD with momentum) stays with Keras.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -134,11 +135,12 @@ def _in_one_pass(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Any, A
     import tensorflow as tf
 
     stock, kernel = optimizer.update_step, _kernel(optimizer)
+    large = LARGE if _has_xla() else math.inf  # asked here, outside of any trace
 
     def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
         if isinstance(gradient, tf.IndexedSlices) or tf.executing_eagerly():
             stock(gradient, variable, learning_rate)
-        elif variable.shape.num_elements() >= LARGE and _has_xla():
+        elif variable.shape.num_elements() >= large:
             _compiled(stock, gradient, variable, learning_rate)
         elif kernel is None or variable.dtype != tf.float32:
             stock(gradient, variable, learning_rate)
