@@ -22,6 +22,31 @@ def tiny(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -
     )
 
 
+def inputless(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """The same layers without an Input, as tutorials write them."""
+    return keras.Sequential([type(la).from_config(la.get_config()) for la in tiny(values, shape, classes).layers])
+
+
+def headed(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """A base that is built, and a head that is not."""
+    base = keras.Sequential([keras.layers.Input(shape), keras.layers.Rescaling(1.0)])
+    return keras.Sequential(
+        [base, *(type(la).from_config(la.get_config()) for la in tiny(values, shape, classes).layers)]
+    )
+
+
+class Own(keras.Model):
+    """A model of a class of the user's own."""
+
+    def __init__(self, values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        self.flat, self.head = keras.layers.Flatten(), keras.layers.Dense(classes, activation="softmax")
+        self.hidden = keras.layers.Dense(int(values["width"]), activation="relu")
+
+    def call(self, inputs: Any) -> Any:
+        return self.head(self.hidden(self.flat(inputs)))
+
+
 def convolutional(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
     """The model of a tutorial on tuning: how many filters its first layer has is one of the questions."""
     layers = keras.layers

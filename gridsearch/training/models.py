@@ -80,7 +80,7 @@ def compile_with(model: keras.Model, values: Mapping[str, Value]) -> None:
 
 
 def built(build: Build, values: Combination, shape: Shape, classes: int, already_used: Collection[str]) -> keras.Model:
-    """The model for a combination, compiled.
+    """The model for a combination, compiled and built.
 
     Args:
         build: ``build(values, shape, classes)``; it may leave out the last arguments. Or KerasTuner's ``build(hp)``.
@@ -102,6 +102,8 @@ def built(build: Build, values: Combination, shape: Shape, classes: int, already
         raise TypeError(f"{build.__module__}:{build.__qualname__} returned {model!r}, not a Keras model")
     if not model.compiled:
         compile_with(model, asked)
+    if not all(layer.built for layer in model._flatten_layers()):  # without an Input, until it sees a picture
+        model(keras.Input(shape))
     idle = sorted(set(values) - asked.asked - set(already_used))
     if idle:
         raise ValueError(

@@ -74,12 +74,17 @@ def test_an_hparam_without_effect_is_not_swept_in_silence(pictures: Path, home: 
     assert "HParam 'width' has no effect" in session.outcome.message
 
 
-@pytest.mark.parametrize(
-    ("build", "words"), [("nothing", "returned None, not a Keras model"), ("missing", "no function")]
-)
-def test_a_build_function_that_cannot_be_used_is_told(pictures: Path, home: Path, build: str, words: str) -> None:
-    (session,) = trained(pictures, home, {"width": {"discrete": [3]}}, build=build).sessions
-    assert words in session.outcome.message
+def test_a_build_function_that_cannot_be_used_is_told(pictures: Path, home: Path) -> None:
+    (session,) = trained(pictures, home, {"width": {"discrete": [3]}}, build="nothing").sessions
+    assert "returned None, not a Keras model" in session.outcome.message
+
+
+@pytest.mark.parametrize("build", ["inputless", "headed", "Own"])
+def test_a_model_that_is_not_built_before_it_sees_pictures_is_trained(pictures: Path, home: Path, build: str) -> None:
+    hparams = {"width": {"discrete": [16]}, "learning_rate": {"discrete": [0.05]}}
+    (session,) = trained(pictures, home, hparams, build=build, training={"epochs": 8}).sessions
+    assert session.status is Status.COMPLETED, session.outcome.message
+    assert session.outcome.metrics["best_accuracy"] == 1.0
 
 
 def test_a_loss_that_is_not_a_number_ends_the_trial_as_diverged(pictures: Path, home: Path) -> None:
