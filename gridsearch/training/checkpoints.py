@@ -1,7 +1,8 @@
 """A trial's state after each epoch, so that an interrupted one goes on from there (``training.checkpoint = "epoch"``).
 
-    HOME/checkpoints/run-0007/epoch-00003/    weights, optimizer and random state, as BackupAndRestore keeps them
+    HOME/checkpoints/run-0007/epoch-00003/    weights and optimizer, as BackupAndRestore keeps them
                              history.json     the metrics of the epochs so far
+                             random.json      where the layers' random numbers are, which it does not keep
 
 Each is written beside the last one and renamed when it is whole: whenever the process is killed, one that fits
 together is left.
@@ -43,6 +44,9 @@ class Checkpoints:
         backup = keras.callbacks.BackupAndRestore(str(whole[-1]))
         backup.set_model(self._model)
         backup.on_train_begin()
+        random = json.loads((whole[-1] / "random.json").read_text(encoding="utf-8"))
+        for state, value in zip(self._random_states(), random, strict=True):
+            state.assign(value)
         history = json.loads((whole[-1] / "history.json").read_text(encoding="utf-8"))
         return {int(epoch): metrics for epoch, metrics in history.items()}
 
@@ -55,9 +59,15 @@ class Checkpoints:
         backup.set_model(self._model)
         backup.on_epoch_end(last)
         (part / "history.json").write_text(json.dumps(history), encoding="utf-8")
+        random = [keras.ops.convert_to_numpy(state).tolist() for state in self._random_states()]
+        (part / "random.json").write_text(json.dumps(random), encoding="utf-8")
         part.rename(self._folder / f"epoch-{last + 1:05d}")
         for old in before:
             shutil.rmtree(old)
+
+    def _random_states(self) -> list[keras.Variable]:
+        layers = self._model._flatten_layers()
+        return [generator.state for layer in layers for generator in layer._seed_generators]
 
     def _whole(self) -> list[Path]:
         return sorted(self._folder.glob("epoch-*"))
