@@ -209,14 +209,19 @@ def summarise(
         (counted from 1, 0 where no epoch was reported) and ``seconds``. What was not reported, or is NaN or infinite,
         is left out.
     """
-    final = {**epochs[max(epochs)], **final} if epochs else final
-    found: dict[str, float | None] = {objective.metric: objective.of(final)}
-    best, best_epoch = objective.of(final), max(epochs, default=-1) + 1
+    ending = epochs[max(epochs)] if epochs else {}
+
+    def last(name: str) -> float | None:
+        returned = _validated(final, name)
+        return _validated(ending, name) if returned is None else returned
+
+    found: dict[str, float | None] = {objective.metric: last(objective.metric)}
+    best, best_epoch = last(objective.metric), max(epochs, default=-1) + 1
     best = best if best is not None and math.isfinite(best) else None  # infinity would beat every number
     for epoch in sorted(epochs, reverse=True):
         value = objective.of(epochs[epoch])
         if value is not None and math.isfinite(value) and (best is None or not objective.better(best, value)):
             best, best_epoch = value, epoch + 1  # of equal epochs, the earliest
-    found |= {f"best_{objective.metric}": best, "loss": _validated(final, "loss")}
+    found |= {f"best_{objective.metric}": best, "loss": last("loss")}
     found |= {"best_epoch": best_epoch, "seconds": round(seconds, 3)}
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}

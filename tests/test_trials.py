@@ -174,6 +174,12 @@ def epochs(metric: str, *values: float) -> dict[int, dict[str, float]]:
             {"accuracy": 0.7, "loss": 0.2},
             {"accuracy": 0.7, "best_accuracy": 0.8, "best_epoch": 2, "loss": 0.2},
         ),
+        (
+            ACCURACY,
+            {0: {"accuracy": 0.9, "val_accuracy": 0.7, "loss": 0.1, "val_loss": 0.3}},
+            {"accuracy": 0.8, "loss": 0.2},
+            {"accuracy": 0.8, "best_accuracy": 0.8, "best_epoch": 1, "loss": 0.2},
+        ),
         (ACCURACY, {}, {"accuracy": 0.7}, {"accuracy": 0.7, "best_accuracy": 0.7, "best_epoch": 0}),
         (ACCURACY, {}, {}, {"best_epoch": 0}),
         (ACCURACY, epochs("accuracy", NAN, 0.4, NAN), {}, {"best_accuracy": 0.4, "best_epoch": 2}),
