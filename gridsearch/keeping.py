@@ -34,10 +34,10 @@ class BestModels:
         return math.inf if len(self._best) < self._keep else self._best[-1][0]
 
     def consider(self, sessions: Iterable[SessionRecord]) -> None:
-        """Take ended sessions into account; of equal ones the earlier stays."""
+        """Take ended sessions into account that have left a model; of equal ones the earlier stays."""
         for session in sessions:
             value = session.outcome.metrics.get(self._objective.metric)
-            if value is not None:
+            if value is not None and (self._folder / f"{session.name}.keras").exists():
                 self.withdraw(session.name)
                 self._best.append((value, session.name))
         self._best.sort(key=lambda pair: -pair[0] if self._objective.maximize else pair[0])

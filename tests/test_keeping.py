@@ -39,6 +39,15 @@ def test_the_best_stays(models: Path, maximize: bool, kept: str) -> None:
     assert best.bar == (0.9 if maximize else 0.1)
 
 
+def test_a_result_without_a_model_does_not_push_one_out(models: Path) -> None:
+    """A trial that went on and came to less than one that had been put aside without being saved."""
+    (models / "models" / "run-0003.keras").unlink()
+    best = BestModels(models, Objective(), keep=1)
+    best.consider([session(1, 0.1, 1.0), session(2, 0.5, 2.0), session(3, 0.9, 3.0)])
+    best.prune(())
+    assert left(models) == ["run-0002.keras"]
+
+
 def test_models_of_running_trials_are_left_alone(models: Path) -> None:
     best = BestModels(models, Objective(), keep=1)
     best.consider([session(1, 0.1, 1.0)])
