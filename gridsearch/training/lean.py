@@ -276,7 +276,7 @@ def _dropped(units: Any, seed: Any, rate: Any, relu: bool) -> Any:
     numbers = tf.reshape(_hashed(_hashed(numbers ^ key) + _hashed(key + 1)), tf.shape(units))
     left = numbers >= tf.cast(rate * 2.0**32, tf.uint32)
     if relu:
-        left = tf.logical_and(left, units > tf.zeros((), units.dtype))
+        left = tf.logical_and(left, tf.logical_not(units <= tf.zeros((), units.dtype)))  # NaN is not hidden
     return tf.where(left, units * tf.cast(1 / (1 - rate), units.dtype), tf.zeros((), units.dtype))
 
 

@@ -311,6 +311,15 @@ def test_a_dropout_behind_a_pooling_takes_its_relu_over(policy: str) -> None:
     assert np.allclose(apart(pictures, training=False), taken(pictures, training=False), rtol=0, atol=moved)
 
 
+def test_what_is_not_a_number_stays_so_through_a_dropout_with_a_relu() -> None:
+    units = tf.constant([[np.nan, -1.0, 0.0, 2.0] * 8])
+    through = _dropping()(units, tf.constant([1, 2], tf.uint32), tf.constant(0.5), True).numpy()
+    whole = through.reshape(8, 4)
+    assert np.isnan(whole[:, 0]).any()
+    assert not whole[:, 1:3].any()
+    assert set(whole[:, 3]) == {0.0, 4.0}
+
+
 def test_relu_is_behind_a_pooling_only_where_nothing_else_sees_it() -> None:
     relu = {"activation": "relu"}
     assert sizes_of_relus(pooling(relu, {})) == [6]
