@@ -15,7 +15,7 @@ from gridsearch.planning import config_of
 from gridsearch.record import Record, SessionRecord
 from gridsearch.sweeping import complete_recipe
 from gridsearch.tasks import Task
-from gridsearch.trials import Ended, Outcome
+from gridsearch.trials import Ended, Epoch, Outcome, Status, Verdict
 
 __all__ = ["Rerun", "rerun"]
 
@@ -64,9 +64,10 @@ def rerun(home: Path, name: str) -> Rerun:
             home=Path(elsewhere),
             detail="summary",
             keep_above=None,
+            judged=session.status is Status.STOPPED,
         )
         threads = session.outcome.facts.get("threads") or config.sweep.threads or 1  # they decide the last digit
-        outcome = _train(task, places(1, threads, config.sweep.gpus)[0])
+        outcome = _train(task, places(1, threads, config.sweep.gpus)[0], session.outcome.facts.get("epochs", 0))
     return Rerun(session.name, dict(session.outcome.metrics), dict(outcome.metrics), outcome.message)
 
 
@@ -85,12 +86,16 @@ def _find(record: Record, name: str) -> SessionRecord:
     return wanted
 
 
-def _train(task: Task, place: Place) -> Outcome:
+def _train(task: Task, place: Place, epochs: int) -> Outcome:
+    """Train a session; one that is judged is stopped after so many epochs, as it was."""
     executor = ProcessExecutor([place])
     try:
         executor.submit(task)
         while True:
             for message in executor.collect(LOOK_EVERY):
+                if isinstance(message, Epoch) and message.asks:
+                    verdict = Verdict.GO_ON if message.epoch + 1 < epochs else Verdict.STOP
+                    executor.answer(message.session, message.epoch, verdict)
                 if isinstance(message, Ended):
                     return message.outcome
     finally:
