@@ -13,8 +13,9 @@ from sweeps import configured
 
 from gridsearch.check import check
 from gridsearch.errors import UserError
+from gridsearch.hparams import Discrete, HParam
 from gridsearch.importing.kerastuner import read_project
-from gridsearch.importing.records import import_into
+from gridsearch.importing.records import Found, Source, import_into
 from gridsearch.record import Record, read_epochs
 from gridsearch.sweeping import preview, sweep
 from gridsearch.trials import Status
@@ -73,6 +74,33 @@ def test_imported_trials_count_for_the_sweep_that_they_are_imported_into(project
     assert (plan.combinations, plan.completed, plan.new) == (3, 2, 1)
     record = sweep(config).record
     assert [trial.trial.values["x"] for trial in record.trials] == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_another_objective_than_the_sweeps_is_refused_before_anything_is_written(project: Path, home: Path) -> None:
+    hparams = {"x": {"discrete": [0.25, 0.5, 1.0]}, "kind": {"discrete": ["a"]}}
+    for keys, problem in [
+        ({"metric": "f1"}, r"reports val_accuracy, and not the sweep's 'f1'\n.*--metric f1"),
+        ({"goal": "min"}, r"'val_accuracy' has the goal max here, and min in the sweep\n.*sweep.goal = 'max'"),
+    ]:
+        with pytest.raises(UserError, match=problem):
+            import_into(read_project(project, None), None, configured(home, hparams, sweep=keys))
+    assert not home.exists()
+
+
+def test_what_failed_and_was_tried_again_there_is_two_attempts_here(home: Path) -> None:
+    def found(status: Status, value: float = 0.0) -> Found:
+        return Found({"x": 0.5}, status, {0: {"accuracy": value}} if value else {})
+
+    grids, done, failed = [[HParam("x", Discrete([0.5]))]], Status.COMPLETED, Status.FAILED
+    trials = [found(failed), found(done, 0.6), found(failed), found(done, 0.8)]
+    imported = import_into(Source("there", grids, "accuracy", True, trials), home, None)
+    assert (imported.imported, imported.known) == (3, 1)
+    record = Record.read(home)
+    assert [session.name for session in record.sessions] == ["run-0001", "run-0001-a2", "run-0001-r1"]
+    assert record.trials[0].status is Status.COMPLETED
+    assert record.trials[0].mean("accuracy") == pytest.approx(0.7)
+    verdict = check(home)
+    assert verdict.ok, verdict.differences
 
 
 def test_what_cannot_be_imported_is_told_by_file(project: Path) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.config import SweepConfig
+from gridsearch.errors import UserError
 from gridsearch.hparams import Combination, HParam, Value, combination_id
 from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord
+from gridsearch.record import SessionRecord, TrialRecord
 from gridsearch.sweepfile import as_table
 from gridsearch.sweeping import complete_recipe, write_experiment_if_new
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, summarise
+from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial, summarise
 
 __all__ = ["Found", "Imported", "Source", "import_into"]
 
@@ -57,7 +58,7 @@ class Imported:
 
     imported: int
     known: int
-    """Left out, since the record had their results already."""
+    """Left out, since the record has their results already."""
     outside: int
     """Imported, but not of the space that the sweep file declares."""
     logdir: str
@@ -75,14 +76,30 @@ def import_into(source: Source, home: Path | None, config: SweepConfig | None) -
     Raises:
         HomeError: the log directory is in use, or of another recipe.
         DataError: the sweep's pictures cannot be trained on.
+        UserError: the sweep's objective is not what the source reports, or goes the other way.
     """
     own = config is None
     if config is None:
         config = SweepConfig.validate_tables(_tables(source, home), where=source.name, folder=Path.cwd())
-    elif home is not None:
+    else:
+        _refuse_other_objective(source, config.objective)
+    if not own and home is not None:
         config = config.model_copy(update={"sweep": config.sweep.model_copy(update={"logdir": home})})
     recipe = {"imported.from": source.name} if own else complete_recipe(config)
     return _written(source, config, recipe)
+
+
+def _refuse_other_objective(source: Source, objective: Objective) -> None:
+    epochs = [metrics for found in source.trials if found.status.has_result for metrics in found.epochs.values()]
+    if epochs and not any(objective.of(metrics) is not None for metrics in epochs):
+        names = ", ".join(sorted({name for metrics in epochs for name in metrics}))
+        cure = f"If it is the same by another name, --metric {objective.metric} says so."
+        raise UserError(f"reports {names}, and not the sweep's {objective.metric!r}", where=source.name, cure=cure)
+    if epochs and source.metric.removeprefix("val_") == objective.metric and source.maximize != objective.maximize:
+        wanted, other = ("max", "min") if source.maximize else ("min", "max")
+        cure = f"Set sweep.goal = {wanted!r}, or import it without --sweep."
+        raise UserError(f"{source.metric!r} has the goal {wanted} here, and {other} in the sweep", where=source.name,
+                        cure=cure)  # fmt: skip
 
 
 def _tables(source: Source, home: Path | None) -> dict[str, Any]:
@@ -102,22 +119,21 @@ def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> 
     with Journal(home) as journal, closing(EventsWriter(home, config.objective)) as events:
         journal.settle(config, recipe)
         before = {t.trial.id: t for t in journal.record().trials if t.sessions}
-        repeats: dict[str, int] = {}
+        latest: dict[str, SessionRecord] = {}
         sessions = []
         with journal.transaction():
             for found in source.trials:
                 values = config.territory.completed(_cast(found.values, config.territory.hparams))
                 identity = combination_id(values)
-                past = before.get(identity)
-                if past is not None and (past.results or found.status is Status.FAILED):
+                past, last, fails = before.get(identity), latest.get(identity), found.status is Status.FAILED
+                if (past and (past.results or fails)) or (last and last.status.has_result and fails):
                     counts["known"] += 1
                     continue
                 counts["imported"] += 1
                 counts["outside"] += values not in config.territory
-                trial = journal.plan(values)
-                session = Session(trial, repeats.get(identity, 0), len(past.sessions) + 1 if past else 1, 0)
-                repeats[identity] = session.repeat + 1
-                sessions.append((_recorded(journal, session, found, config, source.name), found))
+                session = _following(journal.plan(values), past, last)
+                latest[identity] = _recorded(journal, session, found, config, source.name)
+                sessions.append((latest[identity], found))
         write_experiment_if_new(journal, config)
         for record, found in sessions:
             if found.epochs:
@@ -128,6 +144,14 @@ def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> 
         with journal.transaction():
             journal.told([record.name for record, _ in sessions])
     return Imported(**counts, logdir=str(home))
+
+
+def _following(trial: Trial, past: TrialRecord | None, last: SessionRecord | None) -> Session:
+    """The session after those recorded earlier and the last one here: another attempt after a failure, or a repeat."""
+    if last is None:
+        return Session(trial, 0, len(past.sessions) + 1 if past else 1, 0)
+    repeat, attempt = last.session.repeat, last.session.attempt
+    return Session(trial, repeat + 1, 1, 0) if last.status.has_result else Session(trial, repeat, attempt + 1, 0)
 
 
 def _cast(values: Combination, hparams: Iterable[HParam]) -> dict[str, Value]:
