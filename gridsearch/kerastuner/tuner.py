@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -128,11 +129,16 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
     def _tables(self) -> dict[str, Any]:
         """The search as a sweep file would have it, for whoever reads the record."""
         grids = [{h.name: as_table(h) for h in grid} for grid in grids_of(self.oracle.get_space().space)]
-        most, objective = self.oracle.max_trials, self.oracle.objective
-        sweep = {"strategy": "random", "trials": most} if most else {"strategy": "hyperband"}
+        objective, training = self.oracle.objective, {}
+        sweep: dict[str, Any] = {"strategy": "random", "trials": self.oracle.max_trials or _most_trials(self.oracle)}
+        if isinstance(self.oracle, keras_tuner.oracles.HyperbandOracle) and not self.oracle.max_trials:
+            numbers = {"factor": self.oracle.factor, "hyperband_iterations": self.oracle.hyperband_iterations}
+            options = {name: int(number) for name, number in numbers.items() if math.isfinite(number)}
+            sweep, training = {"strategy": "hyperband", "options": options}, {"epochs": self.oracle.max_epochs}
         return {
             "hparams": grids[0] if len(grids) == 1 else grids,
             "model": {"objective": "gridsearch.kerastuner:searched"},
+            "training": training,
             "sweep": {**sweep, "logdir": str(self.logdir), "metric": objective.name, "goal": objective.direction},
         }
 
@@ -306,6 +312,12 @@ def _reseed(oracle: Any, seed: int) -> None:
 def _cast(hparam: HParam | None, value: Any) -> Value:
     plain = value.item() if hasattr(value, "item") else value
     return hparam.domain.cast(plain) if hparam is not None else plain
+
+
+def _most_trials(oracle: Any) -> int:
+    """How many trials an oracle that was given no limit makes at most; 1 if nobody knows, and more as they come."""
+    grid = isinstance(oracle, keras_tuner.oracles.GridSearchOracle)
+    return math.prod(len(list(hp.values)) for hp in oracle.get_space().space) if grid else 1
 
 
 def _by_epoch(history: Mapping[str, Sequence[float]]) -> Iterable[dict[str, float]]:

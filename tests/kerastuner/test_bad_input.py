@@ -11,6 +11,7 @@ keras_tuner = pytest.importorskip("keras_tuner")
 
 import keras  # noqa: E402
 
+from gridsearch.config import SweepConfig  # noqa: E402
 from gridsearch.errors import HomeError, StrategyError, UserError  # noqa: E402
 from gridsearch.kerastuner import Tuner  # noqa: E402
 from gridsearch.record import Record, read_epochs  # noqa: E402
@@ -29,7 +30,7 @@ class Told(Tuner):
         return history
 
 
-def searching(home: Path, objective: str = "val_accuracy", most: int = 3) -> Told:
+def searching(home: Path, objective: str = "val_accuracy", most: int | None = 3) -> Told:
     hp = keras_tuner.HyperParameters()
     hp.Choice("units", [1, 2, 3, 4])
     objective = keras_tuner.Objective(objective, "max")
@@ -87,3 +88,20 @@ def test_a_tuner_without_hyperparameters_says_what_it_needs(home: Path) -> None:
     tuner = Told(oracle=keras_tuner.oracles.RandomSearchOracle(objective="val_accuracy", max_trials=2), logdir=home)
     with pytest.raises(UserError, match=r"no hyperparameter has been declared"):
         tuner.search()
+
+
+@pytest.mark.parametrize("epochs", [5, 100])
+def test_how_many_trials_there_will_be_is_known_where_the_oracle_knows(home: Path, epochs: int) -> None:
+    def most(tuner: Tuner) -> int | None:
+        return SweepConfig.validate_tables(tuner._tables(), where="Tuner", folder=home).most_trials
+
+    assert most(searching(home, most=None)) == 4
+    oracle = keras_tuner.oracles.HyperbandOracle(
+        objective="val_accuracy", max_epochs=epochs, factor=4, hyperband_iterations=2
+    )
+    oracle.hyperparameters.Float("x", 0.0, 1.0)
+    first = sum(oracle._get_size(bracket, 0) for bracket in range(oracle._get_num_brackets()))
+    assert most(Told(oracle=oracle, logdir=home)) == 2 * first
+    unlimited = keras_tuner.oracles.RandomSearchOracle(objective="val_accuracy", max_trials=None)
+    unlimited.hyperparameters.Float("x", 0.0, 1.0)
+    assert most(Told(oracle=unlimited, logdir=home)) == 1, "those that are known"
