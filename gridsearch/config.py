@@ -110,7 +110,7 @@ class SweepConfig(Section):
         try:
             space_of(self.hparams)
             key = "sweep.exclude"
-            _ = self.space
+            _ = self.territory
         except (ValueError, TypeError) as error:
             raise At(key, error) from error
 
@@ -159,8 +159,8 @@ class SweepConfig(Section):
 
     @cached_property
     def space(self) -> Space:
-        """Every combination to be trained, in order."""
-        return space_of(self.hparams, self.sweep.exclude)
+        """Every combination of a grid, in order; of a search, those of its lists, points and endpoints."""
+        return space_of(self.hparams, self.sweep.exclude if self.sweep.strategy == "grid" else ())
 
     @cached_property
     def territory(self) -> Space | SearchSpace:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gridsearch.grid import Space, space_of, united
+from gridsearch.grid import Space, listed, space_of, united
 from gridsearch.hparams import Combination, Discrete, Domain, HParam, IntInterval, RealInterval, Value
 
 __all__ = ["SearchSpace", "drawn"]
@@ -39,7 +40,8 @@ class SearchSpace:
         exclude: rules as for ``Grid``; in an interval a rule's value is excluded, and nothing beside it.
 
     Raises:
-        ValueError, TypeError: as ``space_of`` does.
+        ValueError, TypeError: as ``space_of`` does, but for the number of combinations; a rule names a value that is in
+            no domain.
     """
 
     def __init__(self, grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -48,11 +50,15 @@ class SearchSpace:
         self.grids = tuple(tuple(replace(h, domain=_listed(h.domain)) for h in grid) for grid in declared)
         self._rules = [dict(rule) for rule in exclude]
         finite = all(isinstance(hparam.domain, Discrete) for grid in self.grids for hparam in grid)
+        finite = finite and _combinations(self.grids) <= sys.maxsize
         self._space: Space | None = space_of(self.grids, self._rules) if finite else None
+        if not finite:
+            for rule in self._rules:
+                _refuse_idle(rule, self.grids)
 
     @property
     def size(self) -> int | None:
-        """How many combinations there are; None if there is no end of them."""
+        """How many combinations there are; None if there is no end of them, or as good as none."""
         return None if self._space is None else len(self._space)
 
     def __contains__(self, combination: object) -> bool:
@@ -139,8 +145,29 @@ def _listed(domain: Domain) -> Domain:
     return domain
 
 
+def _combinations(grids: Iterable[Sequence[HParam]]) -> int:
+    return sum(math.prod(len(hparam.domain.values) for hparam in grid) for grid in grids)
+
+
+def _refuse_idle(rule: Mapping[str, Any], grids: Iterable[Sequence[HParam]]) -> None:
+    """Refuse a rule that could exclude nothing, or would exclude everything."""
+    domains: dict[str, list[Domain]] = {}
+    for hparam in (hparam for grid in grids if set(rule) <= {hparam.name for hparam in grid} for hparam in grid):
+        domains.setdefault(hparam.name, []).append(hparam.domain)
+    if not rule:
+        raise ValueError("an empty exclude rule would exclude everything")
+    if not domains:
+        declared = {hparam.name for grid in grids for hparam in grid}
+        unknown = sorted(set(rule) - declared)
+        what = f"{unknown[0]!r}, which is not an HParam here" if unknown else "HParams that no grid has together"
+        raise ValueError(f"exclude rule {dict(rule)!r} names {what}")
+    for name, wanted in rule.items():
+        if not listed(wanted):
+            raise ValueError(f"exclude rule gives {name} no value, so it would exclude nothing")
+        for value in listed(wanted):
+            if not any(domain.cast(value) in domain for domain in domains[name]):
+                raise ValueError(f"exclude rule names {name} = {value!r}, which is in no domain of it")
+
+
 def _matches(values: Combination, rule: Mapping[str, Any]) -> bool:
-    return all(
-        name in values and values[name] in (wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted])
-        for name, wanted in rule.items()
-    )
+    return all(name in values and values[name] in listed(wanted) for name, wanted in rule.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gridsearch.config import CATS_VS_DOGS, HOUSEKEEPING, NETWORK, SweepConfig
 from gridsearch.errors import SweepFileError
 from gridsearch.grid import GridUnion
 from gridsearch.hparams import Discrete, HParam, RealInterval
+from gridsearch.searchspace import SearchSpace
 from gridsearch.sweepfile import as_table, declared_grids
 from gridsearch.trials import FailureKind, Objective
 
@@ -359,6 +361,45 @@ def test_a_sweep_may_be_declared_in_python() -> None:
     )
     assert list(config.space) == [{"learning_rate": 1e-4}, {"learning_rate": 1e-2}]
     assert (config.training.epochs, config.folder) == (3, Path.cwd())
+
+
+def searched(exclude: list[dict[str, Any]], **domains: Any) -> SweepConfig:
+    tables = {
+        "hparams": domains,
+        "model": {"objective": "objectives:numbers"},
+        "sweep": {"strategy": "random", "trials": 20, "exclude": exclude},
+    }
+    return SweepConfig.validate_tables(tables, where="test", folder=Path())
+
+
+@pytest.mark.parametrize("finite", [True, False])
+def test_a_search_excludes_what_is_within_its_intervals(finite: bool) -> None:
+    domains: dict[str, Any] = {"units": {"int_interval": [1, 100]}, "kind": {"discrete": ["a", "b"]}}
+    domains |= {} if finite else {"rate": {"real_interval": [0.0, 1.0]}}
+    config = searched([{"units": 50, "kind": "a"}], **domains)
+    rest = {} if finite else {"rate": 0.5}
+    assert {"units": 51, "kind": "a", **rest} in config.territory
+    assert {"units": 50, "kind": "b", **rest} in config.territory
+    assert {"units": 50, "kind": "a", **rest} not in config.territory
+    for rule, problem in [
+        ({"units": 101}, "units = 101"),
+        ({"units": []}, "units no value"),
+        ({"unit": 1}, "'unit', which is not an HParam"),
+        ({}, "empty exclude rule"),
+        ({"kind": 1}, "is an? int, not a str"),
+    ]:
+        with pytest.raises(SweepFileError, match=rf"sweep\.exclude.*{problem}"):
+            searched([rule], **domains)
+
+
+def test_a_search_may_have_more_combinations_than_can_be_counted() -> None:
+    config = searched([], **{f"width{n}": {"int_interval": [16, 2048]} for n in range(6)})
+    assert config.most_trials == 20
+    territory = config.territory
+    assert isinstance(territory, SearchSpace)
+    assert territory.size is None
+    (values,) = islice(territory.sampled(0), 1)
+    assert values in territory
 
 
 def test_an_hparam_declared_twice_in_python_is_refused_as_such_whatever_is_excluded() -> None:

@@ -34,7 +34,7 @@ def predict(home: Path, name: str, pictures: Sequence[Path], as_json: bool) -> N
     if missing:
         raise DataError("there is no such picture", where=str(missing[0]))
     session, model = _kept(record, name)
-    settings = config.settings_for(config.space.completed(session.session.trial.values))
+    settings = config.settings_for(config.territory.completed(session.session.trial.values))
     with _without_greetings():
         from gridsearch.training.predict import predict as ask
 
