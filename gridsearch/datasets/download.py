@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from gridsearch.errors import DataError
 
-__all__ = ["ByteProgress", "download"]
+__all__ = ["ByteProgress", "download", "file_name", "verify"]
 
 ByteProgress = Callable[[int, int | None], None]
 """Called with the bytes there are and the size of the whole file, None while the server does not tell it."""
@@ -81,17 +81,17 @@ def download(
         DataError: the server refuses or cannot be reached, the digest is another one, or the disk is full.
     """
     _check_arguments(url, sha256, attempts)
-    if target.is_dir():
-        raise DataError("a folder where a file is to be written", where=str(target))
-    if target.exists():
-        _verify(target, sha256, "Remove it to download it again.")
-        return target
     partial = _Partial(target)
     try:
+        if target.is_dir():
+            raise DataError("a folder where a file is to be written", where=str(target))
+        if target.exists():
+            verify(target, sha256, "Remove it to download it again.")
+            return target
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch_all(url, partial, on_progress or _quiet, attempts, timeout, pause)
         try:
-            _verify(partial.path, sha256, "It was removed. Is the address, or the digest, of another version?")
+            verify(partial.path, sha256, "It was removed. Is the address, or the digest, of another version?")
         except DataError:
             partial.remove()
             raise
@@ -100,6 +100,11 @@ def download(
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror or error}", where=str(target)) from error
     return target
+
+
+def file_name(url: str) -> str:
+    """What a file from this address is called: without the query, which is another one each day if it is signed."""
+    return Path(re.split("[?#]", url)[0]).name or "archive"
 
 
 def _quiet(done: int, total: int | None) -> None:
@@ -118,13 +123,23 @@ def _check_arguments(url: str, sha256: str | None, attempts: int) -> None:
         raise DataError(
             "an address of other characters than printable ASCII", where=repr(url), cure="Write them as %xx."
         )
-    if sha256 is not None and not re.fullmatch(r"[0-9A-Fa-f]{64}", sha256):
-        raise DataError(f"{sha256!r} is not a SHA-256 digest", cure="It has 64 hexadecimal digits.")
+    _check_digest(sha256)
     if attempts < 1:
         raise DataError(f"{attempts!r} attempts", cure="Give 1 or more.")
 
 
-def _verify(path: Path, sha256: str | None, cure: str) -> None:
+def _check_digest(sha256: str | None) -> None:
+    if sha256 is not None and not re.fullmatch(r"[0-9A-Fa-f]{64}", sha256):
+        raise DataError(f"{sha256!r} is not a SHA-256 digest", cure="It has 64 hexadecimal digits.")
+
+
+def verify(path: Path, sha256: str | None, cure: str = "") -> None:
+    """Make sure that a file is the right one, if its digest is known.
+
+    Raises:
+        DataError: it is another one, with the cure, or cannot be read; or that is not a digest.
+    """
+    _check_digest(sha256)
     if sha256 is None:
         return
     try:

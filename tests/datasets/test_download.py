@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gridsearch.datasets.download import download
+from gridsearch.datasets.download import download, file_name
 from gridsearch.errors import DataError
 
 CONTENT = os.urandom(1_500_000)
@@ -318,6 +318,24 @@ def test_a_full_disk_is_told_and_not_tried_again(server, target, monkeypatch):
     with pytest.raises(DataError, match="No space left on device"):
         fetch(server, target)
     assert len(server.asked) == 1
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path):
+    with pytest.raises(DataError, match="File name too long"):
+        download("http://127.0.0.1/x", tmp_path / ("x" * 300), sha256=None)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://host/a/train.zip", "train.zip"),
+        ("https://host/a/train.zip?Expires=1&Signature=a/b#part", "train.zip"),
+        ("https://host/?file=train.zip", "host"),
+        ("?", "archive"),
+    ],
+)
+def test_a_download_is_named_by_its_path_which_is_the_same_tomorrow(url, name):
+    assert file_name(url) == name
 
 
 def test_a_folder_in_the_place_of_the_target_is_told(tmp_path):
