@@ -176,6 +176,9 @@ def separation(record: Record) -> Separation | None:
     difference = abs(float(np.mean(one) - np.mean(other)))
     names = f"{first.trial.name} and {second.trial.name}"
     if difference == 0.0:
+        others = sum(float(np.mean(trial.values_of(metric)) - np.mean(one)) == 0.0 for trial in ranked[2:])
+        if others:
+            names = f"{first.trial.name}, {second.trial.name} and {others} other{'s' if others > 1 else ''}"
         sentence = (
             f"{names} come to the same {metric}, {np.mean(one):.4g}; the one that was planned first is named first."
         )

@@ -147,6 +147,15 @@ def test_equals_are_called_equal() -> None:
     assert found.sentence.startswith("run-0001 and run-0002 come to the same accuracy, 0.85;")
 
 
+def test_equals_are_counted() -> None:
+    found = separation(rivals([0.9], [0.9], [0.9], [0.8]))
+    assert found is not None
+    assert found.sentence.startswith("run-0001, run-0002 and 1 other come to the same accuracy, 0.9;")
+    found = separation(rivals([0.8], [0.9], [0.9], [0.9], [0.9]))
+    assert found is not None
+    assert found.sentence.startswith("run-0002, run-0003 and 2 others come to the same accuracy, 0.9;")
+
+
 def test_without_repeats_nobody_can_tell() -> None:
     found = separation(rivals([0.9], [0.8]))
     assert found is not None
