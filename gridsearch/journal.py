@@ -35,6 +35,7 @@ from gridsearch.record import (
     SCHEMA_VERSION,
     Record,
     SessionRecord,
+    anything_trained,
     check_version,
     connect,
     inherited_identity,
@@ -43,7 +44,10 @@ from gridsearch.record import (
 from gridsearch.storage import boot_id, lives, told_plainly
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 
-__all__ = ["Journal", "refuse_other_recipe"]
+__all__ = ["FINGERPRINT", "Journal", "refuse_other_recipe"]
+
+FINGERPRINT = "data.fingerprint"
+"""The recipe's key that says which pictures they were; with the folders behind it where they are swept."""
 
 SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -201,7 +205,7 @@ class Journal:
         Raises:
             HomeError: the recipe is not the one that the recorded trials were trained with; every differing key.
         """
-        if self._database.execute("SELECT 1 FROM trial").fetchone():
+        if anything_trained(self._database):
             refuse_other_recipe(self.facts()["recipe"], recipe, config.space.hparams, self.home)
         with self.transaction():
             if "identity" not in self.facts():
@@ -337,6 +341,9 @@ def refuse_other_recipe(
 ) -> None:
     """Refuse to mix the results of two recipes.
 
+    Fingerprints that only one of them has are not compared: of folders swept by an HParam the other may have fewer, and
+    before pictures were looked at there are none.
+
     Raises:
         HomeError: with every key that differs, what is recorded and what is wanted.
     """
@@ -345,6 +352,8 @@ def refuse_other_recipe(
     for key in sorted({*recorded, *wanted}):
         was, now = recorded.get(key), wanted.get(key)
         name = key.partition(".")[2]
+        if key.startswith(FINGERPRINT) and (was is None or now is None):
+            continue
         if key not in wanted and name in defaults:  # it has become an HParam: its default says what it was
             if defaults[name] != was:
                 differing.append(f"{key}: recorded {was!r}, swept now: declare default = {json.dumps(was)}")

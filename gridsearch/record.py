@@ -127,6 +127,8 @@ class Record:
     trials: tuple[TrialRecord, ...]
     identity: str = ""
     """What tells this sweep from every other one, wherever its directory is moved: hexadecimal digits."""
+    trained: bool = True
+    """Whether an epoch or a result was ever recorded: such must not be mixed with another recipe's."""
 
     @classmethod
     def read(cls, home: Path) -> Record:
@@ -212,6 +214,7 @@ def read_record(database: sqlite3.Connection, home: Path) -> Record:
         for row in database.execute(SELECT_SESSIONS):
             session = _session(row, trials)
             sessions.setdefault(session.session.trial.number, []).append(session)
+        trained = anything_trained(database)
     finally:
         database.execute("COMMIT")
     if "tables" not in facts:  # a runner has made the file, and was stopped before it declared anything
@@ -227,7 +230,14 @@ def read_record(database: sqlite3.Connection, home: Path) -> Record:
         held=holder is not None and lives(*holder),
         trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
         identity=json.loads(facts["identity"]) if "identity" in facts else inherited_identity(database),
+        trained=trained,
     )
+
+
+def anything_trained(database: sqlite3.Connection) -> bool:
+    """Whether there is an epoch or a result."""
+    results = "SELECT 1 FROM session WHERE status IN ('completed', 'stopped')"
+    return database.execute(f"SELECT 1 FROM epoch UNION ALL {results} LIMIT 1").fetchone() is not None
 
 
 def inherited_identity(database: sqlite3.Connection) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridsearch.config import SweepConfig
+from gridsearch.entrypoints import refuse_missing
 from gridsearch.errors import NothingRecorded, UserError
 from gridsearch.executors import Executor, Steers
 from gridsearch.executors.inline import InlineExecutor
-from gridsearch.journal import Journal, refuse_other_recipe
+from gridsearch.journal import FINGERPRINT, Journal, refuse_other_recipe
 from gridsearch.planning import Plan, plan_of
 from gridsearch.record import Record
 from gridsearch.runner import Limits, Runner
@@ -26,14 +27,14 @@ from gridsearch.writers import Writer, background_of
 from gridsearch.writers.choice import cure_of, refuse_unknown
 from gridsearch.writers.outside import Outside
 
-__all__ = ["Preview", "Result", "preview", "sweep", "write_experiment_if_new"]
+if TYPE_CHECKING:
+    from gridsearch.datasets.inspection import DataSummary
+
+__all__ = ["Preview", "Result", "complete_recipe", "inspected", "preview", "sweep", "write_experiment_if_new"]
 
 
 DECODING = ("train", "validation", "image_size", "color_mode", "interpolation")
 """Settings that make another store of decoded pictures."""
-
-FINGERPRINT = "data.fingerprint"
-"""The recipe's key that says which pictures they were; not known before they have been looked at."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,17 @@ def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
     """Where a sweep stands, and would with failed trials tried again (``retry``); writes nothing.
 
     Raises:
+        SweepFileError: it names a function that is not there.
         HomeError: there is a record that cannot be read, or is of another recipe.
     """
+    refuse_missing(config)
     home = config.sweep.logdir
     try:
         record = Record.read(home)
     except NothingRecorded:
         record = None
-    if record is not None and record.trials:
-        recorded = {key: value for key, value in record.recipe.items() if key != FINGERPRINT}
-        refuse_other_recipe(recorded, config.recipe(), config.space.hparams, home)
+    if record is not None and record.trained:
+        refuse_other_recipe(record.recipe, config.recipe(), config.space.hparams, home)
     return Preview(config, plan_of(config, record, retry=retry), record)
 
 
@@ -96,12 +98,13 @@ def sweep(
 
     Raises:
         DataError: the pictures cannot be trained on.
-        SweepFileError: ``sweep.writers`` names one that cannot be had.
+        SweepFileError: it names a function that is not there, or a writer that cannot be had.
         HomeError: the log directory is in use, of another recipe, damaged or not writable.
         Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
     """
     limits, strategy = limits or Limits(), chosen(config)
     refuse_unknown(config.sweep.writers)
+    refuse_missing(config)
     recipe = complete_recipe(config)
     from gridsearch.writers.events import EventsWriter
 
@@ -189,16 +192,36 @@ def complete_recipe(config: SweepConfig) -> dict[str, Any]:
     Raises:
         DataError: pictures are missing, broken or in the wrong place.
     """
-    recipe = config.recipe()
+    found = inspected(config)
+    return config.recipe() | {
+        FINGERPRINT + (f" of {train} and {validation}" if len(found) > 1 else ""): summary.fingerprint
+        for (train, validation), summary in found.items()
+    }
+
+
+def inspected(
+    config: SweepConfig, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None
+) -> dict[tuple[Path, Path], DataSummary]:
+    """What is in the folders that trials train on and are validated on, by the two; {} without pictures.
+
+    Args:
+        config: the sweep.
+        deep: whether to decode every picture.
+        on_progress: called with the pictures done and their total, for each two folders.
+
+    Raises:
+        DataError: pictures are missing, broken or in the wrong place.
+    """
     if config.model.objective:
-        return recipe
+        return {}
     from gridsearch.datasets.inspection import inspect
 
     sizes = next((h.domain.values for h in config.space.hparams if h.name == "batch_size"), (config.data.batch_size,))
-    for train, validation in _folders(config):
-        summary = inspect(train, validation, batch_size=max(int(size) for size in sizes))
-        recipe.setdefault(FINGERPRINT, summary.fingerprint)
-    return recipe
+    largest = max(int(size) for size in sizes)
+    return {
+        (train, validation): inspect(train, validation, batch_size=largest, deep=deep, on_progress=on_progress)
+        for train, validation in _folders(config)
+    }
 
 
 def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -266,6 +267,47 @@ def test_a_folder_of_pictures_is_prepared(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "wrote 19 pictures, in data" in done.stdout
     assert "cat.0.jpg" in done.stderr
+
+
+def test_an_archive_that_is_not_the_one_that_was_meant_is_refused(folder: Path) -> None:
+    (folder / "mine.zip").write_bytes(b"another")
+    refused = gridsearch(folder, "data", "prepare", "mine.zip", "--sha256", "0" * 64)
+    assert refused.returncode == 2
+    assert f"mine.zip: has the SHA-256 digest {hashlib.sha256(b'another').hexdigest()}" in refused.stderr
+    assert "is not a SHA-256 digest" in gridsearch(folder, "data", "prepare", "mine.zip", "--sha256", "0").stderr
+
+
+def test_the_check_looks_at_every_folder_and_batch_size_that_is_swept(folder: Path) -> None:
+    pictures(folder)
+    shutil.copytree(folder / "data" / "train", folder / "other")
+    (folder / "sweep.toml").write_text(
+        'hparams.train = { discrete = ["data/train", "other"] }\nhparams.batch_size = { discrete = [2, 4] }\n'
+    )
+    checked = gridsearch(folder, "data", "check")
+    assert checked.returncode == 0, checked.stderr
+    assert "other and data/validation" in checked.stdout
+    too_large = gridsearch(folder, "data", "check", "--set", "hparams.batch_size.discrete=[2, 400]")
+    assert (too_large.returncode, "a batch of 400" in too_large.stderr) == (2, True), too_large.stderr
+    next((folder / "other" / "cat").iterdir()).write_bytes(b"broken")
+    assert gridsearch(folder, "data", "check").returncode == 2
+    (folder / "sweep.toml").write_text('hparams.x = { discrete = [1] }\nmodel.objective = "objectives:numbers"\n')
+    assert "without pictures" in gridsearch(folder, "data", "check").stdout
+
+
+def test_a_function_that_is_not_there_is_told_before_anything_is_trained(folder: Path) -> None:
+    for named, problem in {
+        "objectives:nubmers": "model.objective: module 'objectives' has no function 'nubmers'\n  Did you mean "
+        "objectives:numbers?",
+        "obejctives:numbers": "model.objective: there is no module 'obejctives' in",
+        "broken:numbers": "broken.py is not Python: ",
+    }.items():
+        (folder / "broken.py").write_text("def numbers(:\n")
+        (folder / "sweep.toml").write_text(f'hparams.x = {{ discrete = [1] }}\nmodel.objective = "{named}"\n')
+        for verb in ("plan", "sweep"):
+            refused = gridsearch(folder, verb)
+            assert refused.returncode == 2, refused.stdout
+            assert problem in refused.stderr
+    assert not (folder / "logs").exists()
 
 
 def test_python_starts_a_sweep_without_a_main_guard(folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from sweeps import configured
 
 from gridsearch.errors import HomeError
-from gridsearch.journal import Journal
+from gridsearch.journal import Journal, refuse_other_recipe
 from gridsearch.record import DATABASE, SCHEMA_VERSION, Record, read_epochs
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 
@@ -121,7 +121,7 @@ def test_only_sessions_that_writers_know_the_end_of_are_left_out_after_a_crash(h
 def test_another_recipe_is_refused_with_every_key_that_differs(home: Path) -> None:
     with Journal(home) as journal:
         settle(journal)
-        begin(journal)
+        end(journal, begin(journal), GOOD)
     with Journal(home) as journal, pytest.raises(HomeError) as refusal:
         settle(journal, training={"epochs": 7, "seed": 3})
     assert "training.epochs: recorded 5, now 7" in str(refusal.value)
@@ -134,6 +134,29 @@ def test_before_anything_is_trained_the_recipe_may_change(home: Path) -> None:
     with Journal(home) as journal:
         settle(journal, training={"epochs": 7})
     assert Record.read(home).recipe["training.epochs"] == 7
+
+
+def test_the_recipe_may_change_as_long_as_nothing_has_come_of_the_other(home: Path) -> None:
+    with Journal(home) as journal:
+        settle(journal)
+        session = begin(journal)
+        end(journal, session, Outcome.failed(FailureKind.EXCEPTION, "there is no such function"))
+        assert not Record.read(home).trained
+    with Journal(home) as journal:
+        settle(journal, training={"epochs": 7})
+        with journal.transaction():
+            journal.epoch(Epoch(session.name, 0, {"loss": 1.0}, 0.0))
+        assert Record.read(home).trained, "a checkpoint may be of this epoch"
+    with Journal(home) as journal, pytest.raises(HomeError, match="another recipe"):
+        settle(journal)
+
+
+def test_fingerprints_of_folders_that_only_one_recipe_has_are_not_compared(home: Path) -> None:
+    recorded = {"data.fingerprint of a and v": "1", "data.fingerprint of b and v": "2"}
+    refuse_other_recipe(recorded, {**recorded, "data.fingerprint of c and v": "3"}, (), home)
+    refuse_other_recipe(recorded, {}, (), home)
+    with pytest.raises(HomeError, match=r"data\.fingerprint of b and v: recorded '2', now '3'"):
+        refuse_other_recipe(recorded, {"data.fingerprint of b and v": "3"}, (), home)
 
 
 HOLD = """

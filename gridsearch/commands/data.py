@@ -39,8 +39,7 @@ def prepare(
     """Fill the data folder from an archive or folder, downloaded first if need be."""
     from gridsearch.datasets.prepare import prepare as fill
 
-    archive = _downloaded(url, source or out / "archive" / Path(url).name, sha256) if url else source
-    assert archive is not None  # cli has seen to it that there is a source or a url
+    archive = _fetched(url, source, out, sha256)
     with progress_bar("pictures") as on_progress:
         summary = fill(archive, out, validation=validation, limit=limit, seed=seed, on_progress=on_progress)
     if as_json:
@@ -61,27 +60,37 @@ def prepare(
         tell(f"{len(summary.broken)} broken pictures set aside, all listed in {out / 'prepare.json'}")
 
 
-def _downloaded(url: str, target: Path, sha256: str | None) -> Path:
-    from gridsearch.datasets.download import download
+def _fetched(url: str | None, source: Path | None, out: Path, sha256: str | None) -> Path:
+    """Where the pictures are to be taken from, known to be the right ones if the digest is known."""
+    from gridsearch.datasets.download import download, file_name, verify
 
+    if url is None:
+        assert source is not None  # cli has seen to it that there is one of them
+        verify(source, sha256)
+        return source
+    target = source or out / "archive" / file_name(url)
     with progress_bar("bytes") as on_progress:
         return download(url, target, sha256=sha256, on_progress=lambda done, total: on_progress(done, total or 0))
 
 
 def check_data(config: SweepConfig, as_json: bool) -> None:
     """Decode every picture of the sweep's folders."""
-    from gridsearch.datasets.inspection import inspect
+    from gridsearch.sweeping import inspected
 
     with progress_bar("pictures") as on_progress:
-        summary = inspect(config.data.train, config.data.validation, batch_size=config.data.batch_size, deep=True,
-                          on_progress=on_progress)  # fmt: skip
+        found = inspected(config, deep=True, on_progress=on_progress)
     if as_json:
-        print_json(asdict(summary))
+        print_json([{"folders": list(map(str, folders)), **asdict(summary)} for folders, summary in found.items()])
         return
-    rows = [[part, *(str(counts[name]) for name in summary.classes)]
-            for part, counts in (("train", summary.train), ("validation", summary.validation))]  # fmt: skip
-    say(aligned(["", *map(plain, summary.classes)], rows))
-    say(f"all {summary.train_total + summary.validation_total} pictures can be trained on")
+    for folders, summary in found.items():
+        if len(found) > 1:
+            say(f"{plain(str(folders[0]))} and {plain(str(folders[1]))}")
+        rows = [[part, *(str(counts[name]) for name in summary.classes)]
+                for part, counts in (("train", summary.train), ("validation", summary.validation))]  # fmt: skip
+        say(aligned(["", *map(plain, summary.classes)], rows))
+        say(f"all {summary.train_total + summary.validation_total} pictures can be trained on")
+    if not found:
+        say("nothing to check: model.objective does without pictures")
 
 
 def cache(limit: float | None, as_json: bool) -> None:
