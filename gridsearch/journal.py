@@ -16,10 +16,12 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +98,9 @@ class Journal:
                 self._database.close()
                 raise
         self._beaten = time.monotonic()
+        self._left = threading.Event()
+        self._pulse = threading.Thread(target=self._show_life, name="gridsearch-pulse", daemon=True)
+        self._pulse.start()
 
     def _open(self) -> None:
         execute = self._database.execute
@@ -135,8 +140,19 @@ class Journal:
         """What tells this run of this machine from the one before its last restart."""
         return boot_id()
 
+    def _show_life(self) -> None:
+        """Show other hosts that this runner lives, also while it decodes pictures or trains a trial itself."""
+        while not self._left.wait(BEAT_EVERY):
+            # What is wrong with the disk is told where something must be written.
+            with suppress(sqlite3.Error), closing(connect(self._file, readonly=False)) as own:
+                own.execute(f"UPDATE runner SET beat = ? WHERE {MINE}", (time.time(), *self._me))
+
     def beat(self) -> None:
-        """Show other hosts that this runner lives; call it at least every minute."""
+        """Make sure, now and then, that this runner still holds the home: it may have been frozen for long.
+
+        Raises:
+            HomeError: another one has taken over.
+        """
         if time.monotonic() - self._beaten >= BEAT_EVERY:
             with self.transaction():
                 held = self._database.execute(f"UPDATE runner SET beat = ? WHERE {MINE}", (time.time(), *self._me))
@@ -150,6 +166,8 @@ class Journal:
         if self._closed:
             return
         self._closed = True
+        self._left.set()
+        self._pulse.join()
         try:
             with told_plainly(self._file):
                 self._database.execute(f"DELETE FROM runner WHERE {MINE}", self._me)

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -295,6 +296,24 @@ def test_trials_are_ranked_by_the_mean_of_their_repeats(home: Path) -> None:
     assert record.trials[0].deviation("accuracy") == pytest.approx(0.5657, abs=1e-4)
     assert record.trials[2].deviation("accuracy") is None
     assert Trial(1, "", {}).name == "run-0001"
+
+
+def test_a_runner_shows_life_whatever_it_is_busy_with(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def beat() -> float:
+        with contextlib.closing(sqlite3.connect(home / DATABASE)) as database:
+            return float(database.execute("SELECT beat FROM runner").fetchone()[0])
+
+    monkeypatch.setattr("gridsearch.journal.BEAT_EVERY", 0.02)
+    with Journal(home) as journal:
+        for _ in range(2):
+            before, deadline = beat(), time.monotonic() + 10
+            while beat() == before:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        with journal.transaction():
+            journal.plan({"x": 0.5})
+            time.sleep(0.1)  # it waits for what is being written
+    assert not any(thread.name == "gridsearch-pulse" for thread in threading.enumerate())
 
 
 def test_a_runner_that_was_taken_over_notices_and_leaves_the_lock_alone(home: Path) -> None:
