@@ -22,7 +22,7 @@ Epochs = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 class Advice:
-    """A strategy, asked with care.
+    """A strategy, asked with care; one that has failed is told nothing more.
 
     Args:
         strategy: fresh.
@@ -33,6 +33,7 @@ class Advice:
     def __init__(self, strategy: Strategy, objective: Objective, name: str) -> None:
         self._strategy, self._objective, self._name = strategy, objective, name
         self._judge = strategy if isinstance(strategy, Judges) else None
+        self._failure: StrategyError | None = None
 
     @property
     def judges(self) -> bool:
@@ -58,6 +59,8 @@ class Advice:
         Raises:
             StrategyError: it has failed.
         """
+        if self._failure:
+            raise self._failure
         return self._asked(self._strategy.ask)
 
     def tell(self, trial: TrialRecord) -> None:
@@ -66,7 +69,8 @@ class Advice:
         Raises:
             StrategyError: it has failed.
         """
-        self._asked(self._strategy.tell, trial)
+        if not self._failure:
+            self._asked(self._strategy.tell, trial)
 
     def verdict(self, session: Session, epoch: int, metrics: Mapping[str, float]) -> Verdict:
         """What becomes of a session after an epoch; it goes on where there is nobody to judge, or nothing to judge by.
@@ -75,7 +79,7 @@ class Advice:
             StrategyError: it has failed.
         """
         value = self._objective.of(metrics)
-        if self._judge is None or value is None or not math.isfinite(value):
+        if self._judge is None or self._failure or value is None or not math.isfinite(value):
             return Verdict.GO_ON
         return self._asked(self._judge.report, session, epoch, value)
 
@@ -87,4 +91,5 @@ class Advice:
         except Exception as error:
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"
             problem = f"the {self._name} strategy has failed, but everything is recorded: {said}"
-            raise StrategyError(f"{problem}\n  The same command goes on from here.") from error
+            self._failure = StrategyError(f"{problem}\n  The same command goes on from here.")
+            raise self._failure from error

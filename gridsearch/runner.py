@@ -62,6 +62,7 @@ class _Flight:
     session: SessionRecord
     last_sign: float
     since: float
+    over: bool = False  # its end was heard
 
 
 class Runner:
@@ -102,10 +103,10 @@ class Runner:
         self._owed_of: Counter[int] = Counter()
         self._trials: dict[int, TrialRecord] = {}
         self._flights: dict[str, _Flight] = {}
+        self._heard: deque[tuple[Message, float]] = deque()
         self._told: list[str] = []
-        self._switched_off = False
+        self._switched_off = self.exhausted = False
         self._failed: set[int] = set()
-        self.exhausted = False
         self._models = BestModels(journal.home, config.objective, config.training.keep_models)
         self._shelf = Shelf(config.territory)
         self._continuing: dict[str, SessionRecord] = {}
@@ -267,14 +268,26 @@ class Runner:
         self._take_in(self._executor.collect(seconds))
 
     def _take_in(self, said: Iterable[Message]) -> None:
-        messages = [self._excused(m) for m in said if m.session in self._flights]
-        for message in messages:
-            self._flights[message.session].last_sign = time.monotonic()
-        lasting, now = [message for message in messages if isinstance(message, Epoch | Ended)], time.time()
+        messages, now = [self._excused(message) for message in said if self._counts(message)], time.time()
+        lasting = [message for message in messages if isinstance(message, Epoch | Ended)]
         if lasting:
-            self._write(lasting, now)
-        for message in messages:
-            self._pass_on(message, now)
+            with self._journal.transaction():
+                for message in lasting:
+                    if isinstance(message, Epoch):
+                        self._journal.epoch(message)
+                    else:
+                        self._journal.end(message.session, message.outcome, now)
+        self._heard.extend((message, now) for message in messages)
+        while self._heard:  # also what was left of an earlier batch, if the strategy has failed in the middle of it
+            self._pass_on(*self._heard.popleft())
+
+    def _counts(self, message: Message) -> bool:
+        """Nothing does after an end: one that was cancelled may end twice, an objective's own thread may talk on."""
+        flight = self._flights.get(message.session)
+        if flight is None or flight.over:
+            return False
+        flight.last_sign, flight.over = time.monotonic(), isinstance(message, Ended)
+        return True
 
     def _excused(self, message: Message) -> Message:
         """A worker that died while the sweep is to stop was stopped with it: that is no fault of its trial."""
@@ -282,19 +295,11 @@ class Runner:
             return Ended(message.session, STOPPED)
         return message
 
-    def _write(self, messages: Iterable[Message], now: float) -> None:
-        with self._journal.transaction():
-            for message in messages:
-                if isinstance(message, Epoch):
-                    self._journal.epoch(message)
-                elif isinstance(message, Ended):
-                    self._journal.end(message.session, message.outcome, now)
-
     def _pass_on(self, message: Message, now: float) -> None:
         if isinstance(message, Epoch):
             self._tell(methodcaller("epoch", message))
             self._judge(message)
-        elif isinstance(message, Ended) and message.session in self._flights:  # one that was cancelled may end twice
+        elif isinstance(message, Ended):
             flight = self._flights.pop(message.session)
             facts = {**flight.session.outcome.facts, **message.outcome.facts}
             outcome = replace(message.outcome, facts=facts)
@@ -382,18 +387,14 @@ class Runner:
             return
         now = time.monotonic()
         for name, flight in self._flights.items():
-            outcome = overdue(self._config, now - flight.since, now - flight.last_sign)
-            if outcome is not None:
+            if outcome := overdue(self._config, now - flight.since, now - flight.last_sign):
                 self._executor.cancel(name, outcome)
 
     def _close_flights(self) -> None:
         """The user asked to stop: what has ended is kept, what runs is closed as interrupted."""
         self._collect(0.0)
         self._executor.close()
-        messages, now = [Ended(name, STOPPED) for name in self._flights], time.time()
-        self._write(messages, now)
         self._owed.clear()
         self._owed_of.clear()
-        for message in messages:
-            self._pass_on(message, now)
+        self._take_in([Ended(name, STOPPED) for name in self._flights])
         self._mark_told()

@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 from sweeps import configured
 
+from gridsearch.check import check
 from gridsearch.config import SweepConfig
-from gridsearch.errors import HomeError, Interrupted
+from gridsearch.errors import HomeError, Interrupted, StrategyError
 from gridsearch.journal import Journal
-from gridsearch.record import Record, SessionRecord
+from gridsearch.record import Record, SessionRecord, read_epochs
 from gridsearch.runner import Limits
+from gridsearch.strategies.median import Median
 from gridsearch.sweeping import preview, sweep
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status
+from gridsearch.tasks import Task
+from gridsearch.trials import Epoch, FailureKind, Message, Outcome, Session, Status, Verdict
+from gridsearch.worker import run_session
 from gridsearch.writers import Writer
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
@@ -317,3 +321,59 @@ def test_of_equal_trials_the_one_whose_model_was_kept_keeps_it_in_the_next_run(h
     (home / "models" / "run-0002.keras").touch()
     run(config)
     assert [file.name for file in (home / "models").iterdir()] == ["run-0002.keras"]
+
+
+class AllAtOnce:
+    """Trains two sessions, and says in one batch all that comes of them; then what their own threads say too late."""
+
+    slots = 2
+
+    def __init__(self, *arguments: Any) -> None:
+        self._tasks: list[Task] = []
+
+    def submit(self, task: Task) -> None:
+        self._tasks.append(task)
+
+    def collect(self, seconds: float) -> list[Message]:
+        said: list[Message] = []
+        for task in self._tasks:
+            run_session(task, said.append)
+        late = [Epoch(task.session.name, 3, {"accuracy": 0.0}, 1.0, asks=True) for task in self._tasks]
+        self._tasks.clear()
+        return [*said, *late]
+
+    def answer(self, session: str, epoch: int, verdict: Verdict) -> None:
+        """Nobody waits."""
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+@pytest.mark.parametrize("method", ["tell", "report"])
+def test_what_came_in_one_batch_with_the_end_at_which_the_strategy_failed_is_told_as_it_is_recorded(
+    home: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def raising(self: object, *about: object) -> None:
+        raise ZeroDivisionError("no idea")
+
+    config, listener = configured(home, X, sweep={"pruner": "median"}), Listener()
+    with monkeypatch.context() as patched:
+        patched.setattr("gridsearch.sweeping.InlineExecutor", AllAtOnce)
+        patched.setattr(Median, method, raising)
+        with pytest.raises(StrategyError, match="no idea"):
+            run(config, listener)
+    ends = [f"end run-000{n} completed" for n in (1, 2)]
+    assert [what for what in listener.heard if what.startswith("end")] == ends
+    assert all(session.told for session in Record.read(home).sessions)
+    assert check(home).ok
+    assert run(config).count(Status.COMPLETED) == 3
+
+
+def test_what_a_session_says_after_its_end_is_not_heard(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridsearch.sweeping.InlineExecutor", AllAtOnce)
+    listener = Listener()
+    assert run(configured(home, X), listener).count(Status.COMPLETED) == 3
+    assert "epoch run-0001 3" not in listener.heard
+    assert {name: list(epochs) for name, epochs in read_epochs(home).items()} == {
+        f"run-000{n}": [0, 1, 2] for n in (1, 2, 3)
+    }
