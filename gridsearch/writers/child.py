@@ -56,18 +56,24 @@ def _receive(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
 
 
 class _Teller:
-    """Tells a writer every session from its beginning, also those that a dead runner began."""
+    """Tells a writer every session from its beginning.
+
+    One that a dead runner began, or that goes on after it was put aside, is told when it has ended, whole: W&B would
+    lose what it was told before, and MLflow the count of it.
+    """
 
     def __init__(self, writer: Writer, background: Background) -> None:
         self._writer, self._home = writer, background.home
         self._open: set[str] = set()
 
     def begin(self, session: SessionRecord) -> None:
-        self._open.add(session.name)
-        self._writer.begin(session)
+        if not session.outcome.facts.get("continued"):
+            self._open.add(session.name)
+            self._writer.begin(session)
 
     def epoch(self, epoch: Epoch) -> None:
-        self._writer.epoch(epoch)
+        if epoch.session in self._open:
+            self._writer.epoch(epoch)
 
     def end(self, session: SessionRecord) -> None:
         if session.name in self._open:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from hostile_writers import Hanging
+from hostile_writers import Hanging, Listening
 from sweeps import TESTS, configured
 
 from gridsearch.errors import SweepFileError
-from gridsearch.record import Record
+from gridsearch.journal import Journal
+from gridsearch.record import Record, SessionRecord
+from gridsearch.rungs import continued
 from gridsearch.sweeping import sweep
-from gridsearch.trials import Status
-from gridsearch.writers import outside
+from gridsearch.trials import Epoch, Outcome, Session, Status
+from gridsearch.writers import background_of, outside
+from gridsearch.writers.child import _Teller
 from gridsearch.writers.choice import GROUP
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
@@ -72,9 +76,6 @@ def test_a_sweep_with_nothing_left_to_do_starts_no_process(home: Path) -> None:
 
 
 def test_a_session_that_a_dead_runner_began_is_heard_whole(home: Path) -> None:
-    from gridsearch.journal import Journal
-    from gridsearch.trials import Epoch, Session
-
     config = configured(home, X)
     with Journal(home) as journal:
         journal.settle(config, config.recipe())
@@ -85,6 +86,39 @@ def test_a_session_that_a_dead_runner_began_is_heard_whole(home: Path) -> None:
     run(home, "listening")
     assert heard(home)[1:4] == ["begin run-0001", "epoch run-0001 0", "end run-0001 failed"]
     assert "end run-0001-a2 completed" in heard(home)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_session_that_goes_on_after_it_was_put_aside_is_heard_whole_whenever_it_ends(
+    home: Path, killed: bool
+) -> None:
+    """At two rungs and at its end; in one process, or in another each time that it goes on."""
+    config = configured(home, X)
+    with Journal(home) as journal:
+        journal.settle(config, config.recipe())
+        with journal.transaction():
+            which = Session(journal.plan({"x": 0.25}), 0, 1, 0)
+            journal.begin(which, 0.0, {})
+        background = background_of(journal.record(), "listening")
+        teller = _Teller(Listening(background), background)
+        session = SessionRecord(which, Outcome(Status.RUNNING), 0.0, None, told=False)
+        paused = Outcome(Status.STOPPED, facts={"paused": True})
+        for number, outcome in enumerate([paused, paused, Outcome(Status.COMPLETED)]):
+            teller.begin(session)
+            epoch = Epoch(which.name, number, {"accuracy": 0.1}, 1.0)
+            with journal.transaction():
+                journal.epoch(epoch)
+            teller.epoch(epoch)
+            teller.end(replace(session, outcome=outcome, ended=1.0))
+            if killed:
+                teller = _Teller(Listening(background), background)
+            session = continued(replace(session, outcome=outcome, ended=1.0), {})
+    told = [line for line in heard(home) if not line.startswith("made")]
+    assert told == [
+        *["begin run-0001", "epoch run-0001 0", "end run-0001 stopped"],
+        *["begin run-0001", "epoch run-0001 0", "epoch run-0001 1", "end run-0001 stopped"],
+        *["begin run-0001", "epoch run-0001 0", "epoch run-0001 1", "epoch run-0001 2", "end run-0001 completed"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from sweeps import TESTS, configured
 from writers.wandb_files import directories, history, records, summaries, to_be_synced
 
 from benchmarks.servers import BEHAVIOURS, server
-from gridsearch.record import Record
+from gridsearch.config import SweepConfig
+from gridsearch.record import Record, read_epochs
 from gridsearch.sweeping import sweep
 from gridsearch.trials import Status
 from gridsearch.writers.wandb_run import MARK
@@ -45,8 +46,8 @@ def sweep_in(folder: Path, text: str, **environment: str) -> Sweep:
     return Sweep(folder, environment)
 
 
-def retold(home: Path, *options: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "gridsearch", "wandb", str(home), "--json", *options]
+def retold(home: Path, *options: str, writer: str = "wandb") -> dict[str, Any]:
+    command = [sys.executable, "-m", "gridsearch", writer, str(home), "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -133,6 +134,32 @@ def test_a_failed_trials_run_says_failed_live_and_rebuilt(home: Path) -> None:
         assert "accuracy" not in runs[1]["summary"], "it has no result"
         shutil.rmtree(home / "wandb")
         assert retold(home) == {"runs": 4, "written": 4}
+
+
+def test_a_trial_that_goes_on_from_a_rung_has_all_its_epochs_live(home: Path, pictures: Path) -> None:
+    tables = {
+        "hparams": {"learning_rate": {"discrete": [0.01, 0.02, 0.03]}},
+        "data": {
+            "train": str(pictures / "train"),
+            "validation": str(pictures / "validation"),
+            "image_size": 8,
+            "batch_size": 4,
+        },
+        "model": {"build": "networks:tiny"},
+        "training": {"epochs": 3},
+        "sweep": {"logdir": str(home), "workers": 1, "pruner": "halving", "writers": ["wandb", "mlflow"]},
+    }
+    sweep(SweepConfig.validate_tables(tables, where="test", folder=TESTS))
+    epochs = read_epochs(home)
+    assert sorted(len(each) for each in epochs.values()) == [1, 1, 3]
+    logged = {
+        directory.name[directory.name.index("run-0") :]: history(records(directory)) for directory in directories(home)
+    }
+    assert {name: [row["epoch"] for row in rows] for name, rows in logged.items()} == {
+        name: [n + 1 for n in each] for name, each in epochs.items()
+    }
+    for writer in ("wandb", "mlflow"):
+        assert retold(home, writer=writer) == {"runs": 3, "written": 0}
 
 
 def test_a_disabled_wandb_writes_nothing(home: Path) -> None:
