@@ -58,8 +58,9 @@ class EventFile:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._file = _open_new(directory)
-        self._records = RecordWriter(self._file)
+        file = _open_new(directory)
+        self._records = RecordWriter(file)
+        self.path = Path(file.name).resolve()  # an objective in this very process may change the working directory
         self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add(self, event: Event) -> None:
@@ -84,6 +85,10 @@ class EventFile:
     def close(self) -> None:
         """Flush and close."""
         self._records.close()
+
+    def reopen(self) -> None:
+        """Go on at the end of the file, after ``close``."""
+        self._records = RecordWriter(self.path.open("ab"))
 
 
 def _open_new(directory: Path) -> BinaryIO:
@@ -152,29 +157,28 @@ class EventsWriter:
 
     def __init__(self, home: Path, objective: Objective) -> None:
         self._home, self._objective = home, objective
-        self._open: dict[str, EventFile] = {}
+        self._begun: dict[str, EventFile] = {}
+        """Files with a start record, closed until the end is known: thousands of sessions may be put aside."""
 
     def begin(self, session: SessionRecord) -> None:
-        """Open the session's event file with its start record."""
+        """Make the session's event file, with its start record."""
         file = EventFile(self._home / session.name)
         start = SessionStartInfo(group_name=session.session.trial.name, start_time_secs=session.began)
         for name, value in session.session.trial.values.items():
             _set(start, name, value)
         file.hparams(metadata.SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start), session.began)
-        file.flush()
-        self._open[session.name] = file
+        file.close()
+        self._begun[session.name] = file
 
     def epoch(self, epoch: Epoch) -> None:
         """Nothing: the process that trains writes its epochs itself."""
 
     def end(self, session: SessionRecord) -> None:
-        """Write final metrics and end, and close the file; a session begun by a dead runner gets a file of its own."""
-        if session.name not in self._open:
+        """Add final metrics and end to the file; a session begun by a dead runner gets a file of its own."""
+        if session.name not in self._begun or not self._begun[session.name].path.exists():  # deleted meanwhile
             self.begin(session)
-        if not _has_events(self._home / session.name):
-            self._open.pop(session.name).close()  # deleted while it was trained
-            self.begin(session)
-        file, ended = self._open.pop(session.name), session.ended or time.time()
+        file, ended = self._begun.pop(session.name), session.ended or time.time()
+        file.reopen()
         if session.status.has_result:
             step = int(session.outcome.facts.get("epochs", session.outcome.metrics.get("best_epoch", 0)))
             for column in self._objective.columns:
@@ -189,10 +193,8 @@ class EventsWriter:
         return [s.name for s in sessions if s.ended and s.told and not _has_events(self._home / s.name)]
 
     def close(self) -> None:
-        """Close the files of sessions whose end this runner will not see; the next one tells them whole."""
-        for file in self._open.values():
-            file.close()
-        self._open.clear()
+        """Forget the sessions whose end this runner will not see; the next one tells them whole."""
+        self._begun.clear()
 
 
 def _has_events(directory: Path) -> bool:

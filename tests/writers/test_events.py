@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sweeps import configured
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
@@ -23,6 +25,7 @@ from gridsearch.writers.events import EpochEvents, EventsWriter, write_experimen
 
 VALUES = {"units": 256, "rate": 0.1, "optimizer": "adam", "flip": True}
 GOOD = Outcome(Status.COMPLETED, metrics={"accuracy": 0.75, "best_accuracy": 0.8, "loss": 0.5, "seconds": 2.0})
+STARTED_AND_ENDED = ["session_start_info", "session_end_info"]
 
 
 def events(directory: Path) -> Iterator[Event]:
@@ -111,6 +114,30 @@ def test_a_session_that_another_runner_began_is_told_whole_in_a_file_of_its_own(
     kinds = [event.summary.value[0].tag for raw in RawEventFileLoader(str(whole)).Load()
              if (event := Event.FromString(raw)).summary.value]  # fmt: skip
     assert (kinds[0], kinds[-1]) == ("_hparams_/session_start_info", "_hparams_/session_end_info")
+
+
+def test_a_session_that_runs_or_was_put_aside_holds_no_file_open(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made.parent)
+    writer, good = EventsWriter(Path(made.name), Objective()), session(GOOD)
+    writer.begin(running(good))
+    assert [file.path for file in psutil.Process().open_files() if ".tfevents." in file.path] == []
+    monkeypatch.chdir("/")
+    writer.end(good)
+    assert len(list((made / "run-0007").iterdir())) == 1
+    assert [data.WhichOneof("data") for data in plugin_data(made / "run-0007")] == STARTED_AND_ENDED
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_session_whose_file_was_deleted_while_it_was_trained_is_told_whole(made: Path, beside: bool) -> None:
+    writer, good = EventsWriter(made, Objective()), session(GOOD)
+    writer.begin(running(good))
+    shutil.rmtree(made / "run-0007")
+    if beside:
+        (made / "run-0007").mkdir()
+        (made / "run-0007" / "events.out.tfevents.1.another").touch()
+    writer.end(good)
+    assert [data.WhichOneof("data") for data in plugin_data(made / "run-0007")] == STARTED_AND_ENDED
+    assert scalars(made / "run-0007")["accuracy"][0][1] == 0.75
 
 
 def test_the_experiment_declares_domains_and_what_differs(made: Path) -> None:
