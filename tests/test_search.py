@@ -20,9 +20,11 @@ from gridsearch.config import SweepConfig
 from gridsearch.errors import StrategyError, SweepFileError, UserError
 from gridsearch.hparams import combination_id
 from gridsearch.record import Record, read_epochs
+from gridsearch.rerun import rerun
 from gridsearch.searching import foreseen
+from gridsearch.strategies.median import Median
 from gridsearch.sweeping import preview, sweep
-from gridsearch.trials import Status
+from gridsearch.trials import FailureKind, Status
 
 NINE = {"x": {"discrete": [n / 10 for n in range(9)]}}
 
@@ -67,6 +69,13 @@ def test_halving_stops_the_hopeless_and_goes_on_with_the_best(home: Path, execut
     verdict = check(home)
     assert verdict.ok, verdict.differences
     assert preview(config).plan.left == 0
+
+
+def test_a_stopped_trial_comes_to_the_same_when_it_is_run_again(home: Path) -> None:
+    record = sweep(searched(home, pruner="halving")).record
+    for trial in (record.trials[0], record.trials[-1]):
+        again = rerun(home, trial.trial.name)
+        assert again.agrees, (again.recorded, again.found, again.problem)
 
 
 def test_the_median_rule_stops_who_falls_behind(home: Path) -> None:
@@ -194,6 +203,24 @@ def test_a_strategy_that_raises_ends_the_sweep_without_losing_anything(
     before = Record.read(home)
     assert not any(session.status is Status.RUNNING for session in before.sessions)
     assert sweep(config).record.count(Status.COMPLETED) == 9
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_a_judge_that_raises_is_no_fault_of_the_trial(
+    home: Path, executor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raising(self: Median, session: Any, epoch: int, value: float) -> Any:
+        raise ZeroDivisionError("no verdict")
+
+    config = searched(home, pruner="median", executor=executor, workers=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Median, "report", raising)
+        with pytest.raises(StrategyError, match="ZeroDivisionError: no verdict"):
+            sweep(config)
+    (session,) = Record.read(home).sessions
+    assert (session.outcome.kind, session.outcome.charged) == (FailureKind.INTERRUPTED, False)
+    assert sweep(config).record.count(Status.FAILED) == 0
+    assert check(home).ok
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,16 @@ class InlineExecutor:
     def collect(self, seconds: float) -> list[Message]:
         """Run the task that waits, if one does, and return all that it said."""
         messages: list[Message] = []
+        failures: list[Exception] = []
 
         def hear(epoch: int) -> Verdict:
             self._verdict = Verdict.GO_ON
             said, messages[:] = list(messages), []
-            self.pump(said)
+            try:
+                self.pump(said)
+            except Exception as error:  # the sweep's own, and no fault of the trial that waits for it
+                failures.append(error)
+                raise KeyboardInterrupt from error
             return self._verdict
 
         if self._waiting:
@@ -54,6 +59,8 @@ class InlineExecutor:
                 except KeyboardInterrupt:
                     outcome = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
                     messages.append(Ended(task.session.name, outcome))
+        if failures:
+            raise failures[0]
         return messages
 
     def answer(self, session: str, epoch: int, verdict: Verdict) -> None:
