@@ -112,11 +112,12 @@ def test_a_traceback_is_in_the_log(executor: Executor, home: Path) -> None:
 
 
 def test_tasks_follow_one_another(executor: Executor, home: Path) -> None:
+    ended = 0
     for number in range(1, 6):
-        while number > executor.slots and not collected(executor, 1):
-            pass
+        if number - ended > executor.slots:  # several may end at once
+            ended += sum(isinstance(message, Ended) for message in collected(executor, 1))
         executor.submit(task(home, "fine", number))
-    collected(executor, min(5, executor.slots))
+    collected(executor, 5 - ended)
 
 
 def test_an_objective_that_does_not_exist_is_an_outcome_that_names_it(executor: Executor, home: Path) -> None:
