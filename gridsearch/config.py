@@ -196,7 +196,8 @@ class SweepConfig(Section):
             swept = {name: value for name, value in values.items() if self.swept_section(name) == section}
             sections[section] = self._with(section, swept) if swept else sections[section]
         if not self.model.objective:
-            sections["training"] = sections["training"].resolved()  # type: ignore[attr-defined]  # it is Training
+            training: Training = sections["training"]  # type: ignore[assignment]  # the section of that name is
+            sections["training"] = training.resolved(with_gpus=self.sweep.gpus != 0)
         return Settings(**sections, model=self.model, folder=self.folder)  # type: ignore[arg-type]
 
     def recipe(self) -> dict[str, Any]:
@@ -208,7 +209,7 @@ class SweepConfig(Section):
         used = {"model", "training"} | (set() if self.model.objective else {"data", "augmentation"})
         tables = self.model_dump(mode="json", include=used)
         if not self.model.objective:
-            tables["training"] = self.training.resolved().model_dump(mode="json")
+            tables["training"] = self.training.resolved(with_gpus=self.sweep.gpus != 0).model_dump(mode="json")
         left_out = HOUSEKEEPING | {"train", "validation"}
         recipe = {
             f"{section}.{key}": value

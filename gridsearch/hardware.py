@@ -106,9 +106,9 @@ def _rows(csv: str) -> Iterator[list[str]]:
 
 
 @cache
-def native_bfloat16() -> bool:
-    """Whether what trains here is made for bfloat16: all of its GPUs, or the processor where there are none."""
-    if gpus():
+def native_bfloat16(*, with_gpus: bool = True) -> bool:
+    """Whether what trains here is made for bfloat16: all of its GPUs, or the processor where none are there or used."""
+    if with_gpus and gpus():
         return all(gpu.compute_capability >= AMPERE for gpu in gpus())
     return bool(BFLOAT16_FLAGS & _processor_flags())
 

@@ -160,14 +160,15 @@ class Training(Section):
     keep_models: NotNegative = 1
     """How many of the best models stay on disk."""
 
-    def resolved(self) -> Training:
-        """With a precision of its own in place of "auto": bfloat16 where the machine is made for it.
+    def resolved(self, *, with_gpus: bool = True) -> Training:
+        """With a precision of its own in place of "auto": bfloat16 where what trains is made for it.
 
         That it trains as well is measured, see benchmarks/RESULTS.md.
         """
         if self.precision != "auto":
             return self
-        return self.model_copy(update={"precision": "mixed_bfloat16" if native_bfloat16() else "float32"})
+        native = native_bfloat16(with_gpus=with_gpus)
+        return self.model_copy(update={"precision": "mixed_bfloat16" if native else "float32"})
 
     def retries_after(self, kind: FailureKind) -> int:
         """How many further attempts a session that failed in this way gets."""

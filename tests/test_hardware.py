@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from gridsearch import hardware
+from gridsearch.config import SweepConfig
 from gridsearch.settings import Training
 
 
@@ -75,6 +76,17 @@ def test_gpus_are_those_that_the_driver_and_the_environment_show(
     hardware.native_bfloat16.cache_clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert hardware.native_bfloat16()
+    monkeypatch.setattr(hardware, "_processor_flags", set)
+    assert not hardware.native_bfloat16(with_gpus=False), "of GPUs that are not used nothing follows"
+    training = {"training": {"precision": "auto"}}
+    for number, precision in ((0, "float32"), (1, "mixed_bfloat16")):
+        config = SweepConfig.validate_tables(
+            {"hparams": {"dropout": {"discrete": [0.1]}}, "sweep": {"gpus": number}, **training},
+            where="test",
+            folder=tmp_path,
+        )
+        assert config.settings_for({"dropout": 0.1}).training.precision == precision
+        assert config.recipe()["training.precision"] == precision
 
 
 @pytest.mark.parametrize("script", ["exit 9", "echo 'No devices were found'", "echo '0, [N/A]'"])
