@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from PIL import Image
 
 from gridsearch.errors import DataError, HomeError
 from gridsearch.settings import Settings
@@ -83,7 +84,7 @@ def _read(file: Path, settings: Settings) -> np.ndarray:
         picture = keras.utils.load_img(
             file, color_mode=data.color_mode, target_size=data.shape[:2], interpolation=data.interpolation
         )
-    except (OSError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow raises all of them
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise DataError(f"cannot be read as a picture: {reason}", where=str(file)) from None
     return np.array(keras.utils.img_to_array(picture, dtype="float32"))

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sweeps import TESTS
 
 from gridsearch.config import SweepConfig
@@ -62,6 +63,10 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
     assert told[0].split() == ["picture", "class", "probability"]
     assert told[1].split()[1:] == [answers[0]["class"], f"{answers[0]['probability']:.4f}"]
     # what cannot be asked
+    Image.effect_noise((400, 400), 50).save(home / "damaged.png")
+    damaged = (home / "damaged.png").read_bytes()
+    second = damaged.index(b"IDAT", damaged.index(b"IDAT") + 4)
+    (home / "damaged.png").write_bytes(damaged[:second] + b"\0\1\2\3" + damaged[second + 4 :])  # to Pillow bad syntax
     for arguments, words in (
         (
             (other.trial.name, str(files[0])),
@@ -70,6 +75,7 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
         (("run-0099", str(files[0])), "there is no trial 'run-0099'"),
         ((best.trial.name, "no.png"), "no.png: there is no such picture"),
         ((best.trial.name, __file__), "cannot be read as a picture"),
+        ((best.trial.name, str(home / "damaged.png")), "damaged.png: cannot be read as a picture"),
     ):
         refused = predict(home, *arguments)
         assert (refused.returncode, refused.stdout) == (2, ""), arguments
