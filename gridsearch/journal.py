@@ -126,6 +126,7 @@ class Journal:
 
     def _take_lock(self) -> None:
         row = self._database.execute("SELECT host, pid, born, boot, beat FROM runner").fetchone()
+        self._beat_before = float(row[4]) if row else 0.0
         if row and lives(*row):
             raise HomeError(
                 f"another runner is at work here: process {row[1]} on {row[0]}",
@@ -312,10 +313,12 @@ class Journal:
     def close_abandoned(self) -> list[SessionRecord]:
         """Sessions that a dead runner left running become ``failed: interrupted``, or ``lost`` with their machine.
 
+        They have ended with the last sign of life, theirs or the runner's.
+
         Returns:
             Every session that the writers have not been told the end of, those just closed among them.
         """
-        now, boot = time.time(), boot_id()
+        boot = boot_id()
         running = [s for s in self.record().sessions if s.status is Status.RUNNING]
         with self.transaction():
             for abandoned in running:
@@ -325,7 +328,9 @@ class Journal:
                     if same
                     else (FailureKind.LOST, "the machine that ran it went down")
                 )
-                self.end(abandoned.name, Outcome.failed(kind, why), now)
+                last = self._database.execute("SELECT max(time) FROM epoch WHERE session = ?", (abandoned.name,))
+                signs = (abandoned.began, self._beat_before, last.fetchone()[0] or 0.0)
+                self.end(abandoned.name, Outcome.failed(kind, why), min(max(signs), time.time()))
         return [session for session in self.record().sessions if not session.told]
 
 

@@ -62,7 +62,7 @@ class Tally:
             return
         self._begun.remove(session.name)
         number = session.session.trial.number
-        self._spent.append((session.ended or session.began) - session.began)
+        self._spent.append(session.seconds)
         if not session.status.has_result:
             if session.outcome.charged:  # one that was stopped in good order is still to come
                 self._failed.add(number)

@@ -56,6 +56,12 @@ class SessionRecord:
         return self.outcome.status
 
     @property
+    def seconds(self) -> float:
+        """How long it was trained: without the time that it lay aside, if it says so; 0 while it runs."""
+        lasted = self.ended - self.began if self.ended is not None else 0.0
+        return float(self.outcome.metrics.get("seconds", lasted))
+
+    @property
     def paused(self) -> bool:
         """Whether it was put aside and may go on yet: until it cannot any more, TensorBoard is not told of its end."""
         return self.status is Status.STOPPED and bool(self.outcome.facts.get("paused"))

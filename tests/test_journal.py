@@ -109,6 +109,24 @@ def test_sessions_of_a_dead_runner_are_closed_as_interrupted_or_lost_with_their_
     ]
 
 
+def test_a_session_that_a_dead_runner_left_has_ended_with_the_last_sign_of_life(home: Path) -> None:
+    long_ago = time.time() - 200_000
+    with Journal(home) as journal:
+        settle(journal)
+        with journal.transaction():
+            first, second = (Session(journal.plan({"x": x}), 0, 1, 0) for x in (0.25, 0.5))
+            journal.begin(first, long_ago, {"boot": journal.boot})
+            journal.begin(second, long_ago + 100, {"boot": journal.boot})
+            journal.epoch(Epoch(first.name, 0, {"loss": 1.0}, long_ago + 60))
+    with contextlib.closing(sqlite3.connect(home / DATABASE)) as database, database:
+        database.execute("INSERT INTO runner VALUES (1, 'elsewhere', 7, 0, 'boot', ?)", (long_ago + 50,))
+    with Journal(home) as journal:
+        closed = journal.close_abandoned()
+    assert [round(session.ended - long_ago) for session in closed] == [60, 100]
+    assert [round(session.seconds) for session in closed] == [60, 0]
+    assert replace(closed[0], outcome=replace(GOOD, metrics={"seconds": 5.0})).seconds == 5.0, "without lying aside"
+
+
 def test_only_sessions_that_writers_know_the_end_of_are_left_out_after_a_crash(home: Path) -> None:
     with Journal(home) as journal:
         settle(journal)

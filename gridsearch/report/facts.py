@@ -221,8 +221,7 @@ def _cost(record: Record, now: float) -> Facts:
     """Seconds: of all sessions, of those that came to nothing, from the first beginning to the last end."""
 
     def seconds(sessions: Iterable[SessionRecord]) -> float:
-        ends = [(s.began, s.ended if s.ended is not None else max(now, s.began)) for s in sessions]
-        return sum(end - began for began, end in ends)
+        return sum(s.seconds if s.ended is not None else max(0.0, now - s.began) for s in sessions)
 
     failed = [session for session in record.sessions if session.status is Status.FAILED]
     ends = [session.ended or now for session in record.sessions]
