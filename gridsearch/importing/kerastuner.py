@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from gridsearch.errors import UserError
+from gridsearch.hparams import HParam
 from gridsearch.importing.records import Found, Source
-from gridsearch.kerastuner.domains import OURS, grids_of
+from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
 from gridsearch.trials import Status
 
 __all__ = ["ORACLE", "read_project"]
@@ -40,13 +41,14 @@ def read_project(folder: Path, metric: str | None) -> Source:
         cure = f"Name one with --metric: {', '.join(sorted(tracked))}."
         raise UserError(f"no trial reports {wanted!r}", where=str(folder), cure=cure)
     directions = [t["metrics"]["metrics"][wanted]["direction"] for _, t in told if wanted in _tracked(t)]
+    grids = grids_of(space)
     most, trials = int(state.get("max_epochs", 0)), dict[str, Found]()  # Hyperband's
     for file, trial in told:
         if trial.get("status") in STATUSES:
             below = trials.pop(_values(trial).get(f"{OURS}trial_id", ""), None)
-            trials[trial["trial_id"]] = _found(trial, file, most, below.epochs if below else {})
+            trials[trial["trial_id"]] = _found(trial, grids, file, most, below.epochs if below else {})
     maximize = directions[0] == "max" if directions else True
-    return Source(str(folder), grids_of(space), wanted, maximize, list(trials.values()))
+    return Source(str(folder), grids, wanted, maximize, list(trials.values()))
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -85,7 +87,13 @@ def _values(trial: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _found(trial: Mapping[str, Any], file: Path, most: int, below: Mapping[int, Mapping[str, float]]) -> Found:
+def _found(
+    trial: Mapping[str, Any],
+    grids: Sequence[Sequence[HParam]],
+    file: Path,
+    most: int,
+    below: Mapping[int, Mapping[str, float]],
+) -> Found:
     """A trial; with Hyperband, with the epochs of the rung below, and stopped where it got fewer than the most."""
     values, epochs = _values(trial), {epoch: dict(metrics) for epoch, metrics in below.items()}
     for name, history in _tracked(trial).items():
@@ -96,5 +104,4 @@ def _found(trial: Mapping[str, Any], file: Path, most: int, below: Mapping[int, 
     if status is Status.COMPLETED and values.get(f"{OURS}epochs", most) < most:
         status = Status.STOPPED
     message = (trial.get("message") or "").strip().splitlines()
-    theirs = {name: value for name, value in values.items() if not name.startswith(OURS)}
-    return Found(theirs, status, epochs, message[-1] if message else "", file.stat().st_mtime)
+    return Found(as_declared(values, grids), status, epochs, message[-1] if message else "", file.stat().st_mtime)

@@ -16,7 +16,7 @@ from typing import Any
 
 from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval, Value
 
-__all__ = ["OURS", "grids_of"]
+__all__ = ["OURS", "as_declared", "grids_of"]
 
 OURS = "tuner/"
 """What KerasTuner's Hyperband puts among the values."""
@@ -42,6 +42,24 @@ def grids_of(declared: Iterable[Any]) -> list[list[HParam]]:
         if hp.name.startswith(OURS):
             raise ValueError(f"hp.{_kind(hp)}({hp.name!r}, ...): names that begin with {OURS!r} are KerasTuner's own")
     return list(_expanded(space, {}))
+
+
+def as_declared(values: Mapping[str, Any], grids: Iterable[Sequence[HParam]]) -> dict[str, Value]:
+    """Values as the grids have them, without KerasTuner's own: its 0.1 + 2 * 0.1 is the 0.3 of a list."""
+    domains: dict[str, list[Domain]] = {}
+    for hparam in (hparam for grid in grids for hparam in grid):
+        domains.setdefault(hparam.name, []).append(hparam.domain)
+    own = {name: value for name, value in values.items() if not name.startswith(OURS)}
+    return {name: _as_one_declares(value, domains.get(name, ())) for name, value in own.items()}
+
+
+def _as_one_declares(value: Any, domains: Sequence[Domain]) -> Value:
+    plain: Value = value.item() if hasattr(value, "item") else value
+    plain = domains[0].cast(plain) if domains else plain
+    listed = [one for domain in domains if isinstance(domain, Discrete) for one in domain.values]
+    if not isinstance(plain, float):
+        return plain
+    return next((one for one in listed if math.isclose(float(one), plain, rel_tol=1e-9, abs_tol=1e-12)), plain)
 
 
 def _expanded(space: Sequence[Any], fixed: Fixed) -> Iterable[list[HParam]]:

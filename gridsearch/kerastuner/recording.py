@@ -10,7 +10,7 @@ import math
 import socket
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import methodcaller
 from pathlib import Path
@@ -21,6 +21,7 @@ from gridsearch.hparams import Combination, combination_id
 from gridsearch.journal import Journal
 from gridsearch.record import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released
+from gridsearch.storage import is_full
 from gridsearch.sweeping import write_experiment_if_new
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, summarise
 from gridsearch.writers import Writer, background_of
@@ -70,6 +71,7 @@ class Recording:
             self._writers: list[Writer] = [self._events]
             self._writers += [self._outside[w] if isinstance(w, str) else w for w in writers]
             self._facts = {"host": socket.gethostname(), "boot": self._journal.boot}
+            self._switched_off = False
             for session in self._journal.close_abandoned():
                 if not session.paused:
                     self._tell_end(session)
@@ -135,10 +137,11 @@ class Recording:
     def _new_session(self, values: Combination, known: TrialRecord | None) -> SessionRecord:
         trial = self._journal.plan(values)
         past = [s.session for s in known.sessions] if known else []
-        if known is not None and known.results:  # the oracle wants it once more
-            which = Session(trial, 1 + max(s.repeat for s in past), 1, 0)
-        else:
-            which = Session(trial, 0, 1 + max((s.attempt for s in past), default=0), 0)
+        failed = known.failure.session if known is not None and known.failure is not None else None
+        if failed is not None:
+            which = Session(trial, failed.repeat, failed.attempt + 1, 0)
+        else:  # new, or the oracle wants it once more
+            which = Session(trial, 1 + max((s.repeat for s in past), default=-1), 1, 0)
         return SessionRecord(which, Outcome(Status.RUNNING, facts=self._facts), time.time(), None, told=False)
 
     def again(self) -> None:
@@ -148,7 +151,8 @@ class Recording:
         before = self._current.session
         self.end(Outcome(Status.COMPLETED, metrics=self.summary({})))
         running = Outcome(Status.RUNNING, facts=self._facts)
-        session = SessionRecord(replace(before, repeat=before.repeat + 1), running, time.time(), None, told=False)
+        which = Session(before.trial, before.repeat + 1, 1, 0)
+        session = SessionRecord(which, running, time.time(), None, told=False)
         with self._journal.transaction():
             self._journal.begin(session.session, session.began, self._facts)
         self._start(session, anew=True)
@@ -159,8 +163,7 @@ class Recording:
         self._since = time.monotonic() - float(session.outcome.facts.get("spent", 0.0))
         self._curves = EpochEvents(self.home / session.name)
         if anew:
-            for writer in self._writers:
-                writer.begin(session)
+            self._tell(methodcaller("begin", session))
 
     def epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """An epoch has ended, counted from 0."""
@@ -172,8 +175,7 @@ class Recording:
             self._journal.epoch(said)
         self._epochs[epoch] = metrics
         self._curves.add(epoch, metrics, said.time)
-        for writer in self._writers:
-            writer.epoch(said)
+        self._tell(methodcaller("epoch", said))
 
     @property
     def reported(self) -> bool:
@@ -182,8 +184,13 @@ class Recording:
 
     def summary(self, final: Mapping[str, float]) -> dict[str, float]:
         """The metrics of the session that runs, by the dashboard's names; ``final`` adds to its last epoch."""
-        epochs = {**self._before, **self._epochs}
-        return summarise(self._config.objective, epochs, final, time.monotonic() - self._since)
+        epochs = {epoch: self._own(metrics) for epoch, metrics in {**self._before, **self._epochs}.items()}
+        return summarise(self._config.objective, epochs, self._own(final), time.monotonic() - self._since)
+
+    def _own(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Without the validation's, where the oracle's objective is the training's: KerasTuner's names are exact."""
+        exact, validations = self._config.sweep.metric, f"val_{self._config.objective.metric}"
+        return {name: value for name, value in metrics.items() if exact == validations or name != validations}
 
     def end(self, outcome: Outcome, handed: Handed | None = None) -> None:
         """The session that runs has ended; what the oracle is about to be told of it is recorded with it."""
@@ -220,10 +227,25 @@ class Recording:
                 self._tell_end(released(trial.paused))
 
     def _tell_end(self, session: SessionRecord) -> None:
-        for writer in self._writers:
-            methodcaller("end", session)(writer)
-        with self._journal.transaction():
-            self._journal.told([session.name])
+        """Tell a session's end; if a writer is switched off, the next search tells it again."""
+        self._tell(methodcaller("end", session))
+        if not self._switched_off:
+            with self._journal.transaction():
+                self._journal.told([session.name])
+
+    def _tell(self, say: Callable[[Writer], None]) -> None:
+        """Tell every writer; one that fails is switched off with a warning, and is no fault of the trial's."""
+        for writer in list(self._writers):
+            try:
+                say(writer)
+            except Exception as error:
+                if is_full(error):
+                    raise
+                self._writers.remove(writer)
+                self._switched_off = True
+                said = f"{type(error).__name__}: {error}"
+                warnings.warn(f"the writer {type(writer).__name__} has failed and is switched off: {said}",
+                              stacklevel=2)  # fmt: skip
 
     def close(self) -> None:
         """Close what runs as interrupted, and give the home back."""
@@ -237,6 +259,6 @@ class Recording:
 
     def diverged(self) -> str:
         """What of the last epoch is not a number, or nothing."""
-        last = self._epochs[max(self._epochs)] if self._epochs else {}
+        last = self._own(self._epochs[max(self._epochs)]) if self._epochs else {}
         value = self._config.objective.of(last)
         return f"{self._config.objective.metric} is {value}" if value is not None and not math.isfinite(value) else ""

@@ -24,8 +24,8 @@ import numpy as np
 
 from gridsearch.config import SweepConfig
 from gridsearch.errors import GridsearchError, StrategyError, UserError
-from gridsearch.hparams import Combination, HParam, Value
-from gridsearch.kerastuner.domains import OURS, grids_of
+from gridsearch.hparams import Combination
+from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
 from gridsearch.kerastuner.recording import Handed, Recording
 from gridsearch.record import DATABASE
 from gridsearch.sweepfile import as_table
@@ -175,9 +175,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             self._names[int(trial.trial_id)] = self._recording.begin(self._combination(trial))
 
     def _combination(self, trial: Any) -> Combination:
-        domains = {h.name: h for grid in grids_of(self.oracle.get_space().space) for h in grid}
-        values = trial.hyperparameters.values.items()
-        return {name: _cast(domains.get(name), value) for name, value in values if not name.startswith(OURS)}
+        return as_declared(trial.hyperparameters.values, grids_of(self.oracle.get_space().space))
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """An epoch is recorded."""
@@ -309,11 +307,6 @@ def _reseed(oracle: Any, seed: int) -> None:
             oracle._random_state, oracle.gpr = np.random.RandomState(seed), oracle._make_gpr()
 
 
-def _cast(hparam: HParam | None, value: Any) -> Value:
-    plain = value.item() if hasattr(value, "item") else value
-    return hparam.domain.cast(plain) if hparam is not None else plain
-
-
 def _most_trials(oracle: Any) -> int:
     """How many trials an oracle that was given no limit makes at most; 1 if nobody knows, and more as they come."""
     grid = isinstance(oracle, keras_tuner.oracles.GridSearchOracle)
@@ -339,5 +332,6 @@ def _digest(value: Any) -> Any:
         return {str(key): _digest(item) for key, item in value.items()}
     if hasattr(value, "__array__"):
         array = np.ascontiguousarray(value)
-        return f"{array.shape} {array.dtype} {hashlib.sha256(array.tobytes()).hexdigest()[:20]}"
+        content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()  # not its addresses
+        return f"{array.shape} {array.dtype} {hashlib.sha256(content).hexdigest()[:20]}"
     return type(value).__name__

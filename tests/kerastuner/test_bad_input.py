@@ -10,32 +10,40 @@ import pytest
 keras_tuner = pytest.importorskip("keras_tuner")
 
 import keras  # noqa: E402
+import numpy as np  # noqa: E402
 
+from gridsearch.check import check  # noqa: E402
 from gridsearch.config import SweepConfig  # noqa: E402
 from gridsearch.errors import HomeError, StrategyError, UserError  # noqa: E402
 from gridsearch.kerastuner import Tuner  # noqa: E402
-from gridsearch.record import Record, read_epochs  # noqa: E402
-from gridsearch.trials import FailureKind, Status  # noqa: E402
+from gridsearch.kerastuner.recording import Recording  # noqa: E402
+from gridsearch.kerastuner.tuner import _digest  # noqa: E402
+from gridsearch.planning import config_of, plan_of  # noqa: E402
+from gridsearch.record import Record, SessionRecord, read_epochs  # noqa: E402
+from gridsearch.trials import Epoch, FailureKind, Outcome, Status  # noqa: E402
 
 
 class Told(Tuner):
     """A tuner that trains nothing: its trials come to what they are told to."""
 
     scores = (0.5, 0.75, 0.25)
+    accuracies = (0.9, 0.9, 0.9)
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        score = self.scores[int(trial.trial_id) % len(self.scores)]
+        number = int(trial.trial_id) % len(self.scores)
+        score = self.scores[number]
         history = keras.callbacks.History()
-        history.history = {"accuracy": [0.1, 0.9], "val_accuracy": [0.1, score], "val_loss": [1.0, 0.5]}
+        accuracy = {"accuracy": [0.1, self.accuracies[number]], "val_accuracy": [0.1, score]}
+        history.history = {**accuracy, "val_loss": [1.0, 0.5]}
         return history
 
 
-def searching(home: Path, objective: str = "val_accuracy", most: int | None = 3) -> Told:
+def searching(home: Path, objective: str = "val_accuracy", most: int | None = 3, **kwargs: Any) -> Told:
     hp = keras_tuner.HyperParameters()
     hp.Choice("units", [1, 2, 3, 4])
     objective = keras_tuner.Objective(objective, "max")
     oracle = keras_tuner.oracles.GridSearchOracle(objective=objective, max_trials=most, hyperparameters=hp)
-    tuner = Told(oracle=oracle, logdir=home)
+    tuner = Told(oracle=oracle, logdir=home, **kwargs)
     tuner.oracle.verbose = 0
     return tuner
 
@@ -105,3 +113,94 @@ def test_how_many_trials_there_will_be_is_known_where_the_oracle_knows(home: Pat
     unlimited = keras_tuner.oracles.RandomSearchOracle(objective="val_accuracy", max_trials=None)
     unlimited.hyperparameters.Float("x", 0.0, 1.0)
     assert most(Told(oracle=unlimited, logdir=home)) == 1, "those that are known"
+
+
+class Failing:
+    """A writer whose server is gone."""
+
+    def begin(self, session: SessionRecord) -> None:
+        """It comes to that later."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        raise ConnectionError("server gone")
+
+    def end(self, session: SessionRecord) -> None:
+        raise ConnectionError("server gone")
+
+
+class Noting(Failing):
+    """A writer that notes which sessions have ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def epoch(self, epoch: Epoch) -> None:
+        pass
+
+    def end(self, session: SessionRecord) -> None:
+        self.ended.append(session.name)
+
+
+def test_a_writer_that_fails_costs_no_trial_and_the_next_search_tells_what_it_missed(home: Path) -> None:
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="Failing has failed and is switched off: ConnectionError: server gone"):
+            searching(home, writers=[Failing()]).search(verbose=0)
+    record = Record.read(home)
+    assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 3
+    noting = Noting()
+    searching(home, writers=[noting]).search(verbose=0)
+    assert noting.ended == [session.name for session in record.sessions]
+    assert check(home).ok
+
+
+def test_steps_are_the_values_of_their_list(home: Path) -> None:
+    """KerasTuner's third step of 0.1 is 0.30000000000000004."""
+    hp = keras_tuner.HyperParameters()
+    hp.Float("rate", 0.0, 0.5, step=0.1)
+    oracle = keras_tuner.oracles.GridSearchOracle(objective="val_accuracy", max_trials=None, hyperparameters=hp)
+    oracle.verbose = 0
+    Told(oracle=oracle, logdir=home).search(verbose=0)
+    record = Record.read(home)
+    assert [trial.trial.values["rate"] for trial in record.trials] == [0.0, 0.1, 0.2, 0.3, 0.4]
+    plan = plan_of(config_of(record), record)
+    assert (plan.combinations, plan.new, plan.outside) == (5, 0, 0)
+    verdict = check(home)
+    assert verdict.ok, verdict.differences
+
+
+def test_an_objective_of_the_trainings_is_the_trainings(home: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Told, "accuracies", (0.25, 0.5, 0.75))
+    tuner = searching(home, "accuracy")
+    tuner.search(verbose=0)
+    record = Record.read(home)
+    assert record.ranked()[0].trial.values == tuner.get_best_hyperparameters()[0].values == {"units": 3}
+    assert [trial.mean("accuracy") for trial in record.trials] == [0.25, 0.5, 0.75]
+    assert set(read_epochs(home)["run-0001"][1]) == {"accuracy", "val_accuracy", "val_loss"}
+
+
+def test_an_execution_that_was_cut_off_is_tried_again_and_the_next_is_another(home: Path) -> None:
+    config = SweepConfig.validate_tables(searching(home)._tables(), where="Tuner", folder=home)
+
+    def execute(*scores: float, cut_off: bool) -> None:
+        recording = Recording(config, {})
+        recording.begin({"units": 1})
+        for number, score in enumerate(scores):
+            recording.again()
+            recording.epoch(0, {"val_accuracy": score})
+            assert recording.reported, number
+        if not cut_off:
+            recording.end(Outcome(Status.COMPLETED, metrics=recording.summary({})))
+        recording.close()
+
+    execute(0.5, 0.6, cut_off=True)
+    execute(0.7, 0.8, cut_off=False)
+    (trial,) = Record.read(home).trials
+    assert [session.name for session in trial.sessions] == ["run-0001", "run-0001-r1", "run-0001-r1-a2", "run-0001-r2"]
+    assert trial.status is Status.COMPLETED
+    assert trial.values_of("accuracy") == [0.5, 0.7, 0.8]
+
+
+def test_arrays_of_objects_are_told_by_what_they_hold() -> None:
+    one, other = (np.array([" ".join(["a", "b"]), 3, None], dtype=object) for _ in range(2))
+    assert _digest(one) == _digest(other)
+    assert _digest(one) != _digest(one[::-1])
