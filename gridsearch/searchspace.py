@@ -46,7 +46,7 @@ class SearchSpace:
 
     def __init__(self, grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, Any]] = ()) -> None:
         declared = [tuple(grid) for grid in grids]
-        self.hparams = united(declared)
+        self.hparams = _spanning(declared)
         self.grids = tuple(tuple(replace(h, domain=_listed(h.domain)) for h in grid) for grid in declared)
         self._rules = [dict(rule) for rule in exclude]
         finite = all(isinstance(hparam.domain, Discrete) for grid in self.grids for hparam in grid)
@@ -143,6 +143,19 @@ def _listed(domain: Domain) -> Domain:
     if isinstance(domain, RealInterval) and domain.min_value == domain.max_value:
         return Discrete([domain.min_value], float)
     return domain
+
+
+def _spanning(grids: Sequence[Sequence[HParam]]) -> tuple[HParam, ...]:
+    """The HParams of several grids, each name once; those with an interval span all that any grid has."""
+    found = []
+    for hparam in united(grids):
+        domains = [one.domain for grid in grids for one in grid if one.name == hparam.name]
+        interval = next((domain for domain in domains if isinstance(domain, IntInterval | RealInterval)), None)
+        if interval is not None and any(domain != interval for domain in domains):
+            ends: list[Any] = [value for domain in domains for value in domain.values]
+            hparam = replace(hparam, domain=type(interval)(min(ends), max(ends)))
+        found.append(hparam)
+    return tuple(found)
 
 
 def _combinations(grids: Iterable[Sequence[HParam]]) -> int:

@@ -232,14 +232,20 @@ def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:
     return [(train, validation) for train in trains for validation in validations]
 
 
-def write_experiment_if_new(journal: Journal, config: SweepConfig) -> None:
-    """TensorBoard's experiment record, before anything else; again only when what it declares has changed."""
+def write_experiment_if_new(journal: Journal, config: SweepConfig, *, outside: bool = False) -> None:
+    """TensorBoard's experiment record, before anything else; again only when what it declares has changed.
+
+    Args:
+        journal: of the home.
+        config: the sweep.
+        outside: whether trials have been recorded since that lie outside of what is declared.
+    """
     from gridsearch.writers.events import write_experiment
 
     facts = journal.facts()
     declared = {"hparams": facts["tables"]["hparams"], "objective": facts["objective"]}
     there = any(".tfevents." in file.name for file in journal.home.iterdir() if file.is_file())
-    if facts.get("experiment") != declared or not there:
-        write_experiment(journal.home, config.space.hparams, config.objective, journal.record().trials)
+    if facts.get("experiment") != declared or not there or outside:
+        write_experiment(journal.home, config.territory.hparams, config.objective, journal.record().trials)
         with journal.transaction():
             journal.set_fact("experiment", declared)

@@ -392,6 +392,21 @@ def test_a_search_excludes_what_is_within_its_intervals(finite: bool) -> None:
             searched([rule], **domains)
 
 
+def test_a_search_over_several_grids_spans_their_intervals() -> None:
+    grids = [
+        {"optimizer": {"discrete": ["sgd"]}, "rate": {"real_interval": [0.01, 0.1]}, "width": {"discrete": [1, 64]}},
+        {"optimizer": {"discrete": ["adam"]}, "rate": {"real_interval": [1e-4, 1e-3]}, "width": {"discrete": [2]}},
+    ]
+    tables = {"hparams": grids, "model": {"objective": "objectives:numbers"}}
+    tables["sweep"] = {"strategy": "random", "trials": 9}
+    config = SweepConfig.validate_tables(tables, where="test", folder=Path())
+    domains = {hparam.name: hparam.domain for hparam in config.territory.hparams}
+    assert domains["rate"] == RealInterval(1e-4, 0.1)
+    assert domains["width"] == Discrete([1, 64, 2])
+    assert domains["optimizer"] == Discrete(["sgd", "adam"])
+    assert {"optimizer": "sgd", "rate": 0.005, "width": 1} not in config.territory
+
+
 def test_a_search_may_have_more_combinations_than_can_be_counted() -> None:
     config = searched([], **{f"width{n}": {"int_interval": [16, 2048]} for n in range(6)})
     assert config.most_trials == 20

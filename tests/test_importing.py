@@ -76,6 +76,16 @@ def test_imported_trials_count_for_the_sweep_that_they_are_imported_into(project
     assert [trial.trial.values["x"] for trial in record.trials] == [0.25, 0.5, 0.75, 1.0]
 
 
+def test_trials_outside_of_a_declared_space_are_imported_into_what_the_dashboard_shows(
+    project: Path, home: Path
+) -> None:
+    config = configured(home, {"x": {"discrete": [1.0]}, "kind": {"discrete": ["a"]}})
+    sweep(config)
+    assert import_into(read_project(project, None), None, config).outside == 3
+    verdict = check(home)
+    assert verdict.ok, verdict.differences
+
+
 def test_another_objective_than_the_sweeps_is_refused_before_anything_is_written(project: Path, home: Path) -> None:
     hparams = {"x": {"discrete": [0.25, 0.5, 1.0]}, "kind": {"discrete": ["a"]}}
     for keys, problem in [

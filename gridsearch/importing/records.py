@@ -134,7 +134,7 @@ def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> 
                 session = _following(journal.plan(values), past, last)
                 latest[identity] = _recorded(journal, session, found, config, source.name)
                 sessions.append((latest[identity], found))
-        write_experiment_if_new(journal, config)
+        write_experiment_if_new(journal, config, outside=counts["outside"] > 0)
         for record, found in sessions:
             if found.epochs:
                 with closing(EpochEvents(home / record.name)) as curves:
