@@ -20,7 +20,7 @@ FLOAT32 = 1e-6
 """Relative tolerance: TensorBoard keeps scalars as float32."""
 
 PATIENCE = 15.0
-"""Seconds for which the rows must stand still before a difference is believed: TensorBoard loads bit by bit."""
+"""Seconds for which a difference must stay before it is believed: TensorBoard loads bit by bit."""
 
 SHOWN = {
     Status.COMPLETED: "STATUS_SUCCESS",
@@ -46,36 +46,41 @@ class Verdict:
 def check(home: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int], None] | None = None) -> Verdict:
     """Ask a TensorBoard started for the purpose, until it agrees or has stopped changing its mind.
 
+    It loads bit by bit, and a sweep may be at work: only differences count that stay while none of them goes away.
+
     Args:
         home: the log directory.
-        patience: seconds without a change after which a difference counts.
+        patience: seconds for which they must stay.
         on_wait: called with rows agreeing and rows expected.
 
     Raises:
         HomeError: there is no record.
         GridsearchError: TensorBoard does not start.
     """
-    record = Record.read(home)
+    columns = Record.read(home).objective.columns
+    lasting: list[str] = []
     with Dashboard(home) as dashboard:
-        seen: object = None
         since = time.monotonic()
         while True:
-            experiment, groups = dashboard.experiment(), dashboard.session_groups(record.objective.columns)
-            verdict = _judged(record, experiment, groups)
+            experiment, groups = dashboard.experiment(), dashboard.session_groups(columns)
+            record = Record.read(home)  # after what it is compared with, and so never behind it
+            found = differences(record, experiment, groups)
+            verdict = _verdict(record, found)
             if on_wait:
                 on_wait(verdict.agreeing, verdict.rows)
-            if (experiment, groups) != seen:
-                seen, since = (experiment, groups), time.monotonic()
-            if verdict.ok or time.monotonic() - since > patience:
+            if verdict.ok:
                 return verdict
+            still = set(found) & set(lasting)
+            if not lasting or len(still) < len(lasting):
+                lasting, since = [one for one in found if one in still] or found, time.monotonic()
+            elif time.monotonic() - since > patience:
+                return _verdict(record, lasting)
             time.sleep(0.5)
 
 
-def _judged(record: Record, experiment: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> Verdict:
-    found = differences(record, experiment, groups)
-    expected = [trial for trial in record.trials if trial.sessions]
-    wrong = {trial.trial.name for trial in expected if any(d.startswith(f"{trial.trial.name}:") for d in found)}
-    return Verdict(len(expected) - len(wrong), len(expected), tuple(found))
+def _verdict(record: Record, found: Sequence[str]) -> Verdict:
+    expected, wrong = [t.trial.name for t in record.trials if t.sessions], {one.partition(":")[0] for one in found}
+    return Verdict(sum(name not in wrong for name in expected), len(expected), tuple(found))
 
 
 def differences(record: Record, experiment: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> list[str]:

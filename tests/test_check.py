@@ -146,6 +146,44 @@ def test_columns_and_hparams_of_the_experiment_are_compared_too(swept: Path, ans
     assert any("experiment: metrics shown are" in difference for difference in differences(other, experiment, groups))
 
 
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ([["run-0001: a", "run-0002: b"], ["run-0002: b"], []], ()),
+        ([["run-0001: a"], ["run-0002: b"], ["run-0003: c"], []], ()),
+        ([["run-0001: a", "run-0002: b"], ["run-0001: a", "run-0003: c"], ["run-0001: a"]], ("run-0001: a",)),
+    ],
+)
+def test_what_lags_behind_a_sweep_at_work_is_no_difference(
+    swept: Path, monkeypatch: pytest.MonkeyPatch, looks: list[list[str]], said: tuple[str, ...]
+) -> None:
+    class Moving:
+        """A dashboard of which each look finds other differences."""
+
+        def __init__(self, home: Path) -> None:
+            self.home = home
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *raised: object) -> None:
+            pass
+
+        def experiment(self) -> dict[str, Any]:
+            return {}
+
+        def session_groups(self, columns: Any) -> list[dict[str, Any]]:
+            return []
+
+    left = iter(looks)
+    monkeypatch.setattr("gridsearch.check.Dashboard", Moving)
+    monkeypatch.setattr("gridsearch.check.differences", lambda *asked: next(left))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    verdict = check(swept, patience=0.0)
+    assert verdict.differences == said
+    assert verdict.agreeing == 8 - len(said)
+
+
 def test_there_is_nothing_to_check_without_a_record(home: Path) -> None:
     with pytest.raises(HomeError, match="no sweep has been recorded"):
         check(home)
