@@ -81,13 +81,13 @@ def download(
         DataError: the server refuses or cannot be reached, the digest is another one, or the disk is full.
     """
     _check_arguments(url, sha256, attempts)
-    partial = _Partial(target)
     try:
         if target.is_dir():
             raise DataError("a folder where a file is to be written", where=str(target))
         if target.exists():
             verify(target, sha256, "Remove it to download it again.")
             return target
+        partial = _Partial(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch_all(url, partial, on_progress or _quiet, attempts, timeout, pause)
         try:

@@ -65,13 +65,14 @@ def write_report(record: Record, file: Path | None = None, facts: Facts | None =
 
     Args:
         record: the sweep.
-        file: where to; ``report.html`` in its home if not given.
+        file: where to, a file or a folder; in its home if not given.
         facts: the record's, where they are known already.
 
     Raises:
         HomeError: it cannot be written there.
     """
-    file = file or record.home / REPORT
+    file = file or record.home
+    file = file / REPORT if file.is_dir() else file
     text = page(facts or facts_of(record, read_epochs(record.home)))
     part = file.with_name(f"{file.name}.part")
     with told_plainly(file):

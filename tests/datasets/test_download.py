@@ -341,3 +341,5 @@ def test_a_download_is_named_by_its_path_which_is_the_same_tomorrow(url, name):
 def test_a_folder_in_the_place_of_the_target_is_told(tmp_path):
     with pytest.raises(DataError, match="a folder where a file"):
         download("http://127.0.0.1/x", tmp_path, sha256=None)
+    with pytest.raises(DataError, match="a folder where a file"):
+        download("http://127.0.0.1/x", Path(), sha256=None)

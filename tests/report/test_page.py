@@ -330,6 +330,12 @@ def test_two_thousand_trials_are_no_burden(browser: Browser, tmp_path: Path) -> 
         assert len(rows(page)) == 2000
 
 
+def test_a_folder_is_a_place_for_a_page(swept: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert write_report(swept, Path()) == Path("report.html")
+    assert (tmp_path / "report.html").read_bytes()
+
+
 def test_the_page_leaves_nothing_half_written(swept: Record, tmp_path: Path) -> None:
     write_report(swept, tmp_path / "r.html")
     assert os.listdir(tmp_path) == ["r.html"]
