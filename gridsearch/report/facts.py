@@ -220,18 +220,21 @@ def _provenance(record: Record) -> dict[str, str]:
 def _cost(record: Record, now: float) -> Facts:
     """Seconds: of all sessions, of those that came to nothing, from the first beginning to the last end."""
 
-    def seconds(sessions: Iterable[SessionRecord]) -> float:
-        return sum(s.seconds if s.ended is not None else max(0.0, now - s.began) for s in sessions)
+    def seconds(session: SessionRecord) -> float:
+        cut_off = not record.held or session.outcome.facts.get("continued")  # or lay aside, nobody knows until when
+        if session.ended is None and cut_off:
+            return float(session.outcome.facts.get("spent", 0.0))
+        return session.seconds if session.ended is not None else max(0.0, now - session.began)
 
     failed = [session for session in record.sessions if session.status is Status.FAILED]
-    ends = [session.ended or now for session in record.sessions]
+    ends = [session.ended or (now if record.held else session.began) for session in record.sessions]
     began = min((session.began for session in record.sessions), default=None)
     return {
         "sessions": len(record.sessions),
         "began": began,
         "ended": max(ends, default=None),
-        "training": seconds(record.sessions),
-        "wasted": seconds(failed),
+        "training": sum(map(seconds, record.sessions)),
+        "wasted": sum(map(seconds, failed)),
         "trial": _mean(record.trials),
     }
 

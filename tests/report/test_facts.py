@@ -1,0 +1,45 @@
+"""What a sweep cost, also where it was cut off, and whatever its metrics came to."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from records import made, record_of
+
+from gridsearch.hparams import Discrete, HParam
+from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.report.facts import facts_of
+from gridsearch.trials import FailureKind, Outcome, Session, Status
+
+HOUR = 3600.0
+
+
+def sessions(*, held: bool) -> Record:
+    """Ended, failed, in training, and going on from a rung: a sweep that began three hours ago."""
+    now = time.time()
+    outcomes = [
+        (Outcome(Status.COMPLETED, metrics={"accuracy": 0.5, "seconds": 60.0}), now - 3 * HOUR, now - HOUR),
+        (Outcome.failed(FailureKind.KILLED, "gone"), now - 2 * HOUR, now - HOUR),
+        (Outcome(Status.RUNNING), now - HOUR / 2, None),
+        (Outcome(Status.RUNNING, facts={"continued": True, "spent": 30.0}), now - 3 * HOUR, None),
+    ]
+    trials = []
+    for number, (outcome, began, ended) in enumerate(outcomes, 1):
+        trial = made(number, {"x": number}, []).trial
+        record = SessionRecord(Session(trial, 0, 1, 0), outcome, began, ended, told=False)
+        trials.append(TrialRecord(trial, (record,)))
+    return record_of([HParam("x", Discrete([1, 2, 3, 4]))], trials, held=held)
+
+
+def test_time_is_what_was_trained_and_not_what_lay_aside() -> None:
+    cost = facts_of(sessions(held=True), {})["cost"]
+    assert cost["training"] == pytest.approx(60 + HOUR + HOUR / 2 + 30, abs=5)
+    assert cost["wasted"] == pytest.approx(HOUR, abs=5)
+    assert cost["ended"] - cost["began"] == pytest.approx(3 * HOUR, abs=5)
+
+
+def test_a_sweep_that_was_cut_off_costs_nothing_while_nobody_goes_on_with_it() -> None:
+    cost = facts_of(sessions(held=False), {})["cost"]
+    assert cost["training"] == pytest.approx(60 + HOUR + 30, abs=5)
+    assert cost["ended"] - cost["began"] == pytest.approx(2.5 * HOUR, abs=5)
