@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal, ParamSpec, TypeVar
 
@@ -10,7 +9,7 @@ from gridsearch.errors import GridsearchError, StrategyError
 from gridsearch.hparams import Combination
 from gridsearch.record import TrialRecord
 from gridsearch.strategies import Explains, Judges, Strategy, Wait
-from gridsearch.trials import Objective, Session, Verdict
+from gridsearch.trials import Objective, Session, Verdict, is_finite
 
 __all__ = ["Advice"]
 
@@ -79,7 +78,7 @@ class Advice:
             StrategyError: it has failed.
         """
         value = self._objective.of(metrics)
-        if self._judge is None or self._failure or value is None or not math.isfinite(value):
+        if self._judge is None or self._failure or value is None or not is_finite(value):
             return Verdict.GO_ON
         return self._asked(self._judge.report, session, epoch, value)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from gridsearch.hparams import Combination
 from gridsearch.settings import Settings
-from gridsearch.trials import Epoch, Heartbeat, Message, Objective, Session, Verdict
+from gridsearch.trials import Epoch, Heartbeat, Message, Objective, Session, Verdict, is_finite
 
 __all__ = ["Diverged", "Emit", "Hear", "Reporter", "Stopped", "Task", "UserCodeError", "load_entry_point", "numbers"]
 
@@ -150,12 +150,12 @@ class Reporter:
             self._emit(Heartbeat(self.task.session.name, epoch, step, steps))
 
     def refuse_divergence(self, metrics: Mapping[str, float], when: str) -> None:
-        """Raise ``Diverged`` if training these metrics came from has left the finite numbers."""
+        """Raise ``Diverged`` if training these metrics came from has left the numbers that float32 holds."""
         watched = {name: metrics[name] for name in ("loss", "val_loss") if name in metrics}
         value = self.task.objective.of(metrics)
         watched |= {} if value is None else {self.task.objective.metric: value}
         for name, found in watched.items():
-            if not math.isfinite(found):
+            if not is_finite(found):
                 raise Diverged(f"{name} is {found} {when}")
 
     def worth_keeping(self, metrics: Mapping[str, float]) -> bool:

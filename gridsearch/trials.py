@@ -31,8 +31,11 @@ __all__ = [
     "Status",
     "Trial",
     "Verdict",
+    "is_finite",
     "summarise",
 ]
+
+FLOAT32_MAX = 3.4028234663852886e38
 
 
 class Status(StrEnum):
@@ -129,6 +132,11 @@ class Objective:
         return tuple(dict.fromkeys(names))
 
 
+def is_finite(value: float) -> bool:
+    """Whether a metric is a number that float32 holds: beyond, it is infinite to Keras and TensorBoard."""
+    return math.isfinite(value) and abs(value) <= FLOAT32_MAX
+
+
 def _validated(metrics: Mapping[str, float], name: str) -> float | None:
     value = metrics.get(f"val_{name}", metrics.get(name))
     return None if value is None else float(value)
@@ -217,11 +225,11 @@ def summarise(
 
     found: dict[str, float | None] = {objective.metric: last(objective.metric)}
     best, best_epoch = last(objective.metric), max(epochs, default=-1) + 1
-    best = best if best is not None and math.isfinite(best) else None  # infinity would beat every number
+    best = best if best is not None and is_finite(best) else None  # infinity would beat every number
     for epoch in sorted(epochs, reverse=True):
         value = objective.of(epochs[epoch])
-        if value is not None and math.isfinite(value) and (best is None or not objective.better(best, value)):
+        if value is not None and is_finite(value) and (best is None or not objective.better(best, value)):
             best, best_epoch = value, epoch + 1  # of equal epochs, the earliest
     found |= {f"best_{objective.metric}": best, "loss": last("loss")}
     found |= {"best_epoch": best_epoch, "seconds": round(seconds, 3)}
-    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+    return {name: float(value) for name, value in found.items() if value is not None and is_finite(value)}

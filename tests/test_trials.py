@@ -24,6 +24,7 @@ from gridsearch.trials import (
     Session,
     Status,
     Trial,
+    is_finite,
     summarise,
 )
 
@@ -184,6 +185,7 @@ def epochs(metric: str, *values: float) -> dict[int, dict[str, float]]:
         (ACCURACY, {}, {}, {"best_epoch": 0}),
         (ACCURACY, epochs("accuracy", NAN, 0.4, NAN), {}, {"best_accuracy": 0.4, "best_epoch": 2}),
         (ACCURACY, epochs("accuracy", 0.4, INF), {}, {"best_accuracy": 0.4, "best_epoch": 1}),
+        (LOSS, epochs("loss", 3e38, 1e40), {}, {"best_loss": 3e38, "best_epoch": 1}),
         (LOSS, epochs("loss", -INF, 0.4), {}, {"loss": 0.4, "best_loss": 0.4, "best_epoch": 2}),
         (ACCURACY, {0: {"accuracy": 0.4, "loss": NAN}}, {}, {"accuracy": 0.4, "best_accuracy": 0.4, "best_epoch": 1}),
         (ACCURACY, {0: {"accuracy": 0.4}, 1: {"auc": 0.9}}, {}, {"best_accuracy": 0.4, "best_epoch": 1}),
@@ -206,9 +208,9 @@ def test_a_session_is_summed_up(
 @given(reported_metrics, st.sampled_from([ACCURACY, LOSS]))
 def test_the_best_epoch_is_the_earliest_of_the_best_that_are_numbers(found: list[float], objective: Objective) -> None:
     summary = summarise(objective, epochs(objective.metric, *found), {}, 0.0)
-    finite = [value for value in found if math.isfinite(value)]
-    assert all(math.isfinite(value) for value in summary.values())
-    assert summary.get(objective.metric) == (found[-1] if math.isfinite(found[-1]) else None)
+    finite = [value for value in found if is_finite(value)]
+    assert all(is_finite(value) for value in summary.values())
+    assert summary.get(objective.metric) == (found[-1] if is_finite(found[-1]) else None)
     if finite:
         best = max(finite) if objective.maximize else min(finite)
         assert summary[f"best_{objective.metric}"] == best

@@ -6,7 +6,6 @@ of the oracle's trial, so that a fresh oracle can be brought to where the killed
 
 from __future__ import annotations
 
-import math
 import socket
 import time
 import warnings
@@ -23,7 +22,7 @@ from gridsearch.record import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released
 from gridsearch.storage import is_full
 from gridsearch.sweeping import write_experiment_if_new
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, summarise
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, is_finite, summarise
 from gridsearch.writers import Writer, background_of
 from gridsearch.writers.choice import cure_of, refuse_unknown
 from gridsearch.writers.events import EpochEvents, EventsWriter
@@ -261,4 +260,4 @@ class Recording:
         """What of the last epoch is not a number, or nothing."""
         last = self._own(self._epochs[max(self._epochs)]) if self._epochs else {}
         value = self._config.objective.of(last)
-        return f"{self._config.objective.metric} is {value}" if value is not None and not math.isfinite(value) else ""
+        return f"{self._config.objective.metric} is {value}" if value is not None and not is_finite(value) else ""

@@ -29,7 +29,7 @@ from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
 from gridsearch.kerastuner.recording import Handed, Recording
 from gridsearch.record import DATABASE
 from gridsearch.sweepfile import as_table
-from gridsearch.trials import FailureKind, Outcome, Status
+from gridsearch.trials import FailureKind, Outcome, Status, is_finite
 from gridsearch.writers import Writer
 
 __all__ = ["Tuner"]
@@ -260,7 +260,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         if trial.status != "COMPLETED" or name not in metrics:
             last = (trial.message or "no objective was reported").strip().splitlines()[-1]
             recording.fail(FailureKind.EXCEPTION, last, failed)
-        elif not np.isfinite(metrics[name]) or recording.diverged():
+        elif not is_finite(metrics[name]) or recording.diverged():
             trial.status = "FAILED"
             recording.fail(FailureKind.DIVERGED, recording.diverged() or f"{name} is {metrics[name]}", failed)
         else:

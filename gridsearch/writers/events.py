@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import os
 import socket
 import time
@@ -30,7 +29,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gridsearch.hparams import Discrete, HParam, Value
 from gridsearch.record import SessionRecord, TrialRecord
-from gridsearch.trials import Epoch, Objective, Status
+from gridsearch.trials import Epoch, Objective, Status, is_finite
 
 __all__ = ["EpochEvents", "EventsWriter", "write_experiment"]
 
@@ -69,7 +68,7 @@ class EventFile:
 
     def scalar(self, tag: str, value: float, step: int, at: float) -> None:
         """Append a scalar as Keras writes it; NaN and infinity, which the dashboard cannot sort, are left out."""
-        if math.isfinite(value):
+        if is_finite(value):
             self.add(Event(wall_time=at, step=step, summary=scalar_pb(tag, value)))
 
     def hparams(self, tag: str, data: HParamsPluginData, at: float) -> None:
