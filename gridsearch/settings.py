@@ -222,6 +222,8 @@ class Sweep(Section):
     """What stops hopeless trials early, whichever strategy proposed them."""
     pruner_options: dict[str, Any] = {}
     executor: Literal["processes", "inline"] = "processes"
+    """``inline`` trains in the sweep's own process, one trial at a time, where a debugger can follow. Nothing can end a
+    trial there: it has no ``timeout`` and no ``stall_after``, and workers, threads and gpus are as they are."""
     workers: Positive | None = None
     """Trials at a time; None is one per GPU, or without GPUs one per processor, as far as memory allows."""
     threads: Positive | None = None
@@ -269,7 +271,7 @@ class Wandb(Section):
 class Mlflow(Section):
     """``[writers.mlflow]``: where MLflow keeps the sweep's runs."""
 
-    tracking_uri: Name | None = None
+    tracking_uri: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     """A server or store; None is what ``MLFLOW_TRACKING_URI`` says, else ``mlflow.db`` in the log directory."""
     experiment: Name | None = None
     """None is what ``MLFLOW_EXPERIMENT_NAME`` says, else ``gridsearch``."""

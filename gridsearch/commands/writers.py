@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 
 from gridsearch.commands.common import print_json, say
@@ -16,24 +16,30 @@ def wandb(home: Path, project: str | None, entity: str | None, as_json: bool) ->
     given = {"project": project, "entity": entity}
     folder = home / "wandb"
     upload = f"wandb sync {shlex.quote(str(folder))}/offline-run-*"
-    options = {key: value for key, value in given.items() if value is not None}
-    _retell("wandb", home, {**options, "mode": "offline"}, f"upload them:  {upload}", as_json)
+    options = {key: value for key, value in given.items() if value}
+    _retell("wandb", home, {**options, "mode": "offline"}, lambda uri: f"upload them:  {upload}", as_json)
 
 
 def mlflow(home: Path, tracking_uri: str | None, as_json: bool) -> None:
     """Complete the runs of a sweep in MLflow's store."""
-    options = {} if tracking_uri is None else {"tracking_uri": tracking_uri}
-    shown = shlex.quote(tracking_uri or f"sqlite:///{home / 'mlflow.db'}")
-    look = f"look at them:  mlflow ui --backend-store-uri {shown}  (of MLflow as a whole: pip install mlflow)"
-    _retell("mlflow", home, options, look, as_json)
+
+    def look(uri: str) -> str:
+        if uri.startswith(("http://", "https://")):
+            return f"look at them:  {uri}"
+        return (
+            f"look at them:  mlflow ui --backend-store-uri {shlex.quote(uri)}"
+            "  (of MLflow as a whole: pip install mlflow)"
+        )
+
+    _retell("mlflow", home, {"tracking_uri": tracking_uri} if tracking_uri else {}, look, as_json)
 
 
-def _retell(name: str, home: Path, options: dict[str, str], then: str, as_json: bool) -> None:
+def _retell(name: str, home: Path, options: dict[str, str], then: Callable[[str], str], as_json: bool) -> None:
     from gridsearch.writers.retelling import retell
 
     retold = retell(name, home, **options)
     if as_json:
-        print_json(asdict(retold))
+        print_json({"runs": retold.runs, "written": retold.written})
         return
     say(f"{retold.runs} runs: {retold.written} written, {retold.runs - retold.written} complete as they were")
-    say(then)
+    say(then(retold.uri))

@@ -52,7 +52,7 @@ class MlflowWriter:
         self._sweep, self._options = background, Mlflow.model_validate(background.options)
         self._home = background.home.resolve()
         elsewhere = self._options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        self._uri = elsewhere or _local_store(self._home / "mlflow.db")
+        self.uri = elsewhere or _local_store(self._home / "mlflow.db")
         self._parent = ""
         self._runs: dict[str, str] = {}
         self._epochs: dict[str, set[int]] = {}
@@ -60,12 +60,12 @@ class MlflowWriter:
     @cached_property
     def _client(self) -> MlflowClient:
         """Connected when there is something to tell: a server may hang."""
-        return MlflowClient(self._uri)
+        return MlflowClient(self.uri)
 
     @cached_property
     def _experiment(self) -> str:
         name = self._options.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "gridsearch"
-        local = (self._home / "mlartifacts").as_uri() if self._uri.startswith("sqlite:") else None
+        local = (self._home / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
         found = self._client.get_experiment_by_name(name)
         return str(found.experiment_id if found else self._client.create_experiment(name, local))
 

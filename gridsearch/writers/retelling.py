@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gridsearch.errors import GridsearchError, UserError
 from gridsearch.record import Record, SessionRecord, read_history
 from gridsearch.trials import FailureKind, Outcome, Status
 from gridsearch.writers import Closes, Keeps, Writer, background_of, tell_whole
@@ -17,10 +18,11 @@ __all__ = ["Retold", "retell"]
 
 @dataclass(frozen=True)
 class Retold:
-    """How many runs the writer has now, and how many of them were missing or not complete."""
+    """How many runs the writer has now, how many of them were missing or not complete, and where, if it says so."""
 
     runs: int
     written: int
+    uri: str = ""
 
 
 def retell(name: str, home: Path, **options: Any) -> Retold:
@@ -34,21 +36,32 @@ def retell(name: str, home: Path, **options: Any) -> Retold:
     Raises:
         SweepFileError: the writer cannot be had.
         HomeError: there is no record, or it cannot be read.
+        UserError: the writer does not take its options, or its server does not answer.
     """
     refuse_unknown([name], f"gridsearch {name}")
     record = Record.read(home)
-    writer, written = load(name)(background_of(record, name, **options)), 0
+    try:
+        return _told(load(name)(background_of(record, name, **options)), record)
+    except GridsearchError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(said, where=f"gridsearch {name}", cure="The same again goes on from here.") from error
+
+
+def _told(writer: Writer, record: Record) -> Retold:
+    written = 0
     sessions = _accounts(writer, _ended(record))
     try:
         for session in sessions:
-            epochs = read_history(home, session.name)
+            epochs = read_history(record.home, session.name)
             if not (isinstance(writer, Keeps) and writer.has(session, len(epochs))):
                 tell_whole(writer, session, epochs)
                 written += 1
     finally:
         if isinstance(writer, Closes):
             writer.close()
-    return Retold(len(sessions), written)
+    return Retold(len(sessions), written, getattr(writer, "uri", ""))
 
 
 def _ended(record: Record) -> Iterable[SessionRecord]:
