@@ -47,6 +47,40 @@ class Own(keras.Model):
         return self.head(self.hidden(self.flat(inputs)))
 
 
+def numbered(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """A network that takes classes by number and gives logits, as TensorFlow's tutorials have it."""
+    layers = keras.layers
+    model = keras.Sequential([layers.Input(shape), layers.Flatten(), layers.Dense(16, "relu"), layers.Dense(classes)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(float(values["learning_rate"])), loss, metrics=["accuracy"])
+    return model
+
+
+def scored(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """A network with a metric that is one number for each class."""
+    model = tiny(values, shape, classes)
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy", keras.metrics.F1Score()])
+    return model
+
+
+def averaged(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """A network that keeps an average of its weights, which stays where the first step has put it."""
+    model = tiny(values, shape, classes)
+    optimizer = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=1.0)
+    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def divided(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """A network of which one optimizer has the kernels and another the biases."""
+    model = tiny(values, shape, classes)
+    one, other = keras.optimizers.Adam(0.01), keras.optimizers.SGD(0.1)
+    kernels = {id(layer.kernel) for layer in model.layers if layer.weights}
+    both = keras.optimizers.MultiOptimizer(lambda variable: one if id(variable) in kernels else other)
+    model.compile(both, "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def convolutional(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
     """The model of a tutorial on tuning: how many filters its first layer has is one of the questions."""
     layers = keras.layers

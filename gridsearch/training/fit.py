@@ -19,10 +19,10 @@ import keras
 
 from gridsearch.settings import Augmentation, Data, Training
 from gridsearch.storage import is_full
-from gridsearch.tasks import Reporter, Task, load_entry_point
+from gridsearch.tasks import Reporter, Task, load_entry_point, numbers
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
-from gridsearch.training.models import built
+from gridsearch.training.models import built, takes_numbers
 from gridsearch.training.predict import class_names
 from gridsearch.training.warm import Bench
 from gridsearch.trials import Verdict
@@ -76,22 +76,29 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
     metrics: dict[str, float] = dict(reporter.epochs.get(done - 1, {}))
     callbacks = keras.callbacks.CallbackList(_extra_callbacks(task), model=model)
     callbacks.on_train_begin()
+    by_number = takes_numbers(model)
+
+    def batch() -> tuple[Any, Any]:
+        pictures, classes = next(batches)
+        return pictures, classes.argmax(axis=-1) if by_number else classes
+
     with Ahead(lambda: pipelines.epochs(done, epochs)) as batches, _accumulating(model) as start_over:
         for epoch in range(done, epochs):
             callbacks.on_epoch_begin(epoch)
             start_over()
             for step in range(pipelines.steps):
                 callbacks.on_train_batch_begin(step)
-                logs = model.train_on_batch(*next(batches), return_dict=True)
+                logs = model.train_on_batch(*batch(), return_dict=True)
                 callbacks.on_train_batch_end(step, logs)
                 reporter.beat(epoch, step + 1, pipelines.steps)
-            metrics = _plain(logs)
+            metrics = numbers(logs)
             start_over()
             for _ in range(pipelines.validation_steps):
-                logs = model.test_on_batch(*next(batches), return_dict=True)
+                logs = model.test_on_batch(*batch(), return_dict=True)
                 reporter.beat(epoch, pipelines.steps, pipelines.steps)
-            metrics |= {f"val_{name}": value for name, value in _plain(logs).items()}
-            metrics["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+            metrics |= {f"val_{name}": value for name, value in numbers(logs).items()}
+            rate = getattr(model.optimizer, "learning_rate", None)  # several optimizers in one have none
+            metrics |= {} if rate is None else {"learning_rate": float(keras.ops.convert_to_numpy(rate))}
             callbacks.on_epoch_end(epoch, dict(metrics))
             print(f"epoch {epoch + 1}", *(f"{name} {value:.4g}" for name, value in metrics.items()), sep="  ")
             verdict = reporter.epoch(epoch, metrics)
@@ -100,6 +107,8 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
                 checkpoints.save(reporter.epochs)
             if verdict is not Verdict.GO_ON:
                 break
+    if reporter.verdict is not Verdict.PAUSE and hasattr(model.optimizer, "finalize_variable_values"):
+        model.optimizer.finalize_variable_values(model.trainable_weights)  # averages of weights take their place
     callbacks.on_train_end()
     return metrics
 
@@ -116,10 +125,6 @@ def _accumulating(model: keras.Model) -> Iterator[Callable[[], None]]:
         yield start_over
     finally:
         del model.reset_metrics
-
-
-def _plain(logs: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in logs.items()}
 
 
 def _extra_callbacks(task: Task) -> list[keras.callbacks.Callback]:

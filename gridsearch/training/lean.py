@@ -52,7 +52,8 @@ def forgettable(model: keras.Model) -> keras.Model:
         import tensorflow as tf
 
         if not tf.distribute.has_strategy():
-            model.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+            for optimizer in getattr(model.optimizer, "optimizers", [model.optimizer]):
+                optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
     return model
 
 

@@ -11,7 +11,7 @@ import keras
 
 from gridsearch.hparams import Combination, Value
 
-__all__ = ["Values", "built", "cats_vs_dogs", "load"]
+__all__ = ["Values", "built", "cats_vs_dogs", "load", "takes_numbers"]
 
 Shape = tuple[int, int, int]
 Build = Callable[..., keras.Model]
@@ -119,10 +119,16 @@ def _built_with_hp(build: Build, values: Values) -> keras.Model:
     hp = Hyperparameters(values._values)
     model = build(hp)
     values.asked |= hp.asked
-    if isinstance(model, keras.Model) and getattr(model, "loss", None) == "sparse_categorical_crossentropy":
-        # the same loss for the one-hot classes that the pipelines give; such models are written for numbers of classes
-        model.compile(optimizer=model.optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+def takes_numbers(model: keras.Model) -> bool:
+    """Whether a compiled model's loss takes classes by number, from 0, and not one-hot."""
+    loss, name = getattr(model, "loss", None), "sparse_categorical_crossentropy"
+    named = isinstance(loss, str) and loss == name
+    return (
+        named or getattr(loss, "__name__", "") == name or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
+    )
 
 
 def load(file: Path) -> keras.Model:

@@ -87,6 +87,48 @@ def test_a_model_that_is_not_built_before_it_sees_pictures_is_trained(pictures: 
     assert session.outcome.metrics["best_accuracy"] == 1.0
 
 
+def test_classes_are_given_as_the_loss_takes_them(pictures: Path, home: Path) -> None:
+    (session,) = trained(
+        pictures, home, {"learning_rate": {"discrete": [0.05]}}, build="numbered", training={"epochs": 8}
+    ).sessions
+    assert session.status is Status.COMPLETED, session.outcome.message
+    assert session.outcome.metrics["best_accuracy"] == 1.0
+
+
+def test_a_metric_of_several_numbers_is_several_metrics(pictures: Path, home: Path) -> None:
+    (session,) = trained(pictures, home, {"width": {"discrete": [8]}}, build="scored").sessions
+    assert session.status is Status.COMPLETED, session.outcome.message
+    assert {"f1_score_0", "f1_score_1", "val_f1_score_0", "val_f1_score_1"} < set(read_epochs(home)["run-0001"][1])
+
+
+def test_several_optimizers_in_one_train(pictures: Path, home: Path) -> None:
+    (session,) = trained(pictures, home, {"width": {"discrete": [8]}}, build="divided").sessions
+    assert session.status is Status.COMPLETED, session.outcome.message
+    assert "learning_rate" not in read_epochs(home)["run-0001"][0]
+
+
+def test_an_average_of_weights_takes_their_place_at_the_end(pictures: Path, tmp_path: Path) -> None:
+    from gridsearch.training.models import load
+
+    def weights(epochs: int) -> list[np.ndarray]:
+        training = {"epochs": epochs, "steps_per_epoch": 1, "keep_models": 1}
+        trained(pictures, tmp_path / str(epochs), {"width": {"discrete": [8]}}, build="averaged", training=training)
+        return list(load(tmp_path / str(epochs) / "models" / "run-0001.keras").get_weights())
+
+    assert all(np.array_equal(one, other) for one, other in zip(weights(1), weights(4), strict=True))
+
+
+@pytest.mark.parametrize(("epochs", "status"), [(1, Status.COMPLETED), (2, Status.STOPPED)])
+def test_what_is_trained_to_its_end_is_not_stopped_there(
+    pictures: Path, home: Path, epochs: int, status: Status
+) -> None:
+    pytest.importorskip("optuna")
+    pruner = {"pruner": "optuna:ThresholdPruner", "pruner_options": {"lower": 2.0}}
+    record = trained(pictures, home, {"width": {"discrete": [8]}}, training={"epochs": epochs}, sweep=pruner)
+    assert [trial.status for trial in record.trials] == [status]
+    assert len(read_epochs(home)["run-0001"]) == 1
+
+
 def test_a_loss_that_is_not_a_number_ends_the_trial_as_diverged(pictures: Path, home: Path) -> None:
     (session,) = trained(pictures, home, {"width": {"discrete": [3]}}, build="exploding").sessions
     assert session.outcome.kind is FailureKind.DIVERGED
