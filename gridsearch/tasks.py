@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -94,6 +95,8 @@ class Reporter:
         self._last_beat = 0.0
         self.facts: dict[str, Any] = {}
         """What else is to be recorded of the session."""
+        self._may_go_on = bool(task.settings.model.objective)
+        """After as many epochs as are set: what is trained to its end is not stopped there, but completed."""
         self.writes_epochs = task.detail == "epoch" or (task.detail == "full" and bool(task.settings.model.objective))
 
     def report(self, epoch: int, metrics: Mapping[str, Any]) -> None:
@@ -123,9 +126,10 @@ class Reporter:
             raise ValueError(f"report(epoch={epoch!r}, ...): epochs are ints, from 0 to {MOST_EPOCHS - 1}")
         plain = numbers(metrics)
         self.epochs[int(epoch)] = plain
-        self._say(int(epoch), plain, asks=self.task.judged)
+        asks = self.task.judged and (self._may_go_on or int(epoch) + 1 < self.task.settings.training.epochs)
+        self._say(int(epoch), plain, asks=asks)
         self.refuse_divergence(plain, f"in epoch {int(epoch) + 1}")
-        if self.task.judged:
+        if asks:
             self.verdict = self._hear(int(epoch))
         return self.verdict
 
@@ -170,24 +174,26 @@ class Reporter:
 
 
 def numbers(metrics: object) -> dict[str, float]:
-    """Metrics as floats by name.
+    """Metrics as floats by name; of an array, such as Keras's F1 of each class, each number by its place.
 
     Raises:
         TypeError: not a mapping of names to numbers.
     """
     if not isinstance(metrics, Mapping):
         raise TypeError(f"metrics must map names to numbers, as in {{'accuracy': 0.9}}; got {metrics!r}")
-    plain = {}
+    plain: dict[str, float] = {}
     for name, value in metrics.items():
+        several = value.ravel().tolist() if getattr(value, "ndim", 0) and hasattr(value, "ravel") else None
+        named = {f"{name}_{place}": one for place, one in enumerate(several)} if several else {str(name): value}
         try:
-            plain[str(name)] = float(value)
+            plain |= {one: float(number) for one, number in named.items()}
         except (TypeError, ValueError):
             raise TypeError(f"metric {name!r} is {value!r}, which is not a number") from None
     return plain
 
 
 def load_entry_point(name: str, folder: Path) -> Callable[..., Any]:
-    """The function that ``module:function`` names, imported from ``folder`` or the installed packages.
+    """The function that ``module:function`` names, of ``folder``, the working directory or an installed package.
 
     Raises:
         UserCodeError: there is no such module or function.
@@ -195,6 +201,8 @@ def load_entry_point(name: str, folder: Path) -> Callable[..., Any]:
     module_name, function_name = name.split(":")
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))  # and it stays: the user's functions may import more when they are called
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())  # as workers have it
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

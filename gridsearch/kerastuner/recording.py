@@ -22,6 +22,7 @@ from gridsearch.record import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released
 from gridsearch.storage import is_full
 from gridsearch.sweeping import write_experiment_if_new
+from gridsearch.tasks import numbers
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, is_finite, summarise
 from gridsearch.writers import Writer, background_of
 from gridsearch.writers.choice import cure_of, refuse_unknown
@@ -168,7 +169,7 @@ class Recording:
         """An epoch has ended, counted from 0."""
         if self._current is None or self._curves is None:
             return
-        metrics = {name: float(value) for name, value in logs.items()}
+        metrics = numbers(logs)
         said = Epoch(self._current.name, epoch, metrics, time.time())
         with self._journal.transaction():
             self._journal.epoch(said)
