@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,8 +102,7 @@ def decode(file: Path, decoding: Decoding) -> np.ndarray:
     try:
         with Image.open(file) as opened:
             image: Image.Image = opened
-            if decoding.color_mode == "grayscale" and opened.mode in ("I;16", "I"):
-                raise Unstorable(f"{file} is a 16-bit picture")
+            _refuse_mode(file, opened.mode, decoding)
             wanted = "RGB" if decoding.color_mode == "rgb" else "L"
             if image.mode != wanted:
                 image = image.convert(wanted)
@@ -114,6 +113,18 @@ def decode(file: Path, decoding: Decoding) -> np.ndarray:
     except (OSError, SyntaxError, ValueError) as error:
         cure = "`gridsearch data check` finds every such picture."
         raise DataError(f"cannot be decoded: {error}", where=str(file), cure=cure) from error
+
+
+def _refuse_mode(file: Path, mode: str, decoding: Decoding) -> None:
+    if decoding.color_mode == "grayscale" and mode in ("I;16", "I"):
+        raise Unstorable(f"{file} is a 16-bit picture")
+
+
+def _refuse_deep(files: Iterable[Path], decoding: Decoding) -> None:
+    """Look for pictures of more than 8 bits before a trial comes upon one; their headers say it."""
+    for file in files if decoding.color_mode == "grayscale" else ():
+        with contextlib.suppress(OSError, SyntaxError, ValueError), Image.open(file) as opened:  # decoding says it
+            _refuse_mode(file, opened.mode, decoding)
 
 
 class Undecoded:
@@ -169,6 +180,7 @@ def open_pictures(
             if not store.exists():
                 problem = _no_room(store, len(files), decoding)
                 if problem:
+                    _refuse_deep(files, decoding)
                     warn(f"pictures are decoded anew in every epoch: {problem}")
                     return names, Undecoded(files, decoding)
                 _build(store, folder, names, decoding, on_progress)
@@ -176,6 +188,7 @@ def open_pictures(
             pictures: np.ndarray = np.load(store / "pictures.npy", mmap_mode="r")
         os.utime(store)  # when it was last used
     except OSError as error:
+        _refuse_deep(files, decoding)
         warn(f"pictures are decoded anew in every epoch: the store cannot be used: {error}")
         return names, Undecoded(files, decoding)
     return names, pictures

@@ -104,6 +104,17 @@ def test_sixteen_bits_are_refused_in_grayscale_only(pictures: Path) -> None:
         open_pictures(pictures / "train", Decoding(6, 8, "grayscale", "nearest"))
 
 
+def test_sixteen_bits_are_refused_before_a_trial_comes_upon_them(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(pictures / "train" / "cat" / "deep.png")
+    monkeypatch.setattr(cache, "_no_room", lambda *asked: "no room")
+    with pytest.raises(Unstorable, match="deep.png is a 16-bit picture"):
+        open_pictures(pictures / "train", Decoding(8, 8, "grayscale", "nearest"))
+    names, _ = open_pictures(pictures / "train", Decoding(8, 8, "rgb", "nearest"))
+    assert len(names) == 16
+
+
 def test_without_room_it_says_so_and_works_without(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, stored = open_pictures(pictures / "train", SMALL)
     cache.clean(0)
