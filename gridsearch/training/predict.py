@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -55,12 +56,22 @@ def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> I
 
 
 def _loaded(file: Path, settings: Settings) -> keras.Model:
+    _function(settings.model.build, file, settings)  # registers layers of the user's own
     try:
-        load_entry_point(settings.model.build, settings.folder)  # registers layers of the user's own
         return keras.saving.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever a layer's own code does
         cure = "Layers and functions of your own must be registered: keras.saving.register_keras_serializable."
         problem = f"cannot be loaded: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise HomeError(problem, where=str(file), cure=cure) from error
+
+
+def _function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:
+    """One of the user's own, without which the model cannot be used."""
+    try:
+        return load_entry_point(name, settings.folder)
+    except Exception as error:  # their modules raise whatever they raise
+        problem = f"{name} cannot be imported, which the model was trained with: {type(error).__name__}: {error}"
+        cure = f"It is looked for in {settings.folder}, the working directory and the installed packages."
         raise HomeError(problem, where=str(file), cure=cure) from error
 
 
@@ -72,7 +83,7 @@ def _scaling(file: Path, settings: Settings) -> Callable[[np.ndarray], np.ndarra
         problem = f"augmentation.{fitted[0]} took statistics from the training pictures, which are not kept"
         raise HomeError(problem, where=str(file), cure="Predict with a model that was trained without it.")
     function = common["preprocessing_function"]
-    loaded = load_entry_point(function, settings.folder) if function else None
+    loaded = _function(function, file, settings) if function else None
     generator = ImageDataGenerator(**{name: common[name] for name in SCALING}, preprocessing_function=loaded)
     return lambda picture: np.asarray(generator.standardize(picture))
 

@@ -85,3 +85,19 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
     broken = predict(home, best.trial.name, str(files[0]))
     assert broken.returncode == 2
     assert "cannot be loaded" in broken.stderr
+
+
+def test_a_function_of_the_users_that_has_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gridsearch.errors import HomeError
+    from gridsearch.training.predict import _function
+
+    config = SweepConfig.validate_tables({"hparams": {"width": {"discrete": [1]}}, "model": {"build": "networks:tiny"}},
+                                         where="test", folder=tmp_path)  # fmt: skip
+    settings = config.settings_for({"width": 1})
+    with pytest.raises(HomeError, match=r"(?s)mine:prepared cannot be imported.*no module 'mine'.*looked for in"):
+        _function("mine:prepared", Path("model.keras"), settings)
+    (tmp_path / "cwd").mkdir()
+    (tmp_path / "cwd" / "mine.py").write_text("def prepared(picture):\n    return picture\n")
+    monkeypatch.chdir(tmp_path / "cwd")
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    assert _function("mine:prepared", Path("model.keras"), settings)(7) == 7
