@@ -57,9 +57,15 @@ class SessionRecord:
 
     @property
     def seconds(self) -> float:
-        """How long it was trained: without the time that it lay aside, if it says so; 0 while it runs."""
-        lasted = self.ended - self.began if self.ended is not None else 0.0
-        return float(self.outcome.metrics.get("seconds", lasted))
+        """How long it was trained, without the time that it lay aside; while it runs, until it was last put aside."""
+        spent = float(self.outcome.facts.get("spent", 0.0))
+        lasted = self.ended - self.resumed if self.ended is not None else 0.0
+        return float(self.outcome.metrics.get("seconds", spent + lasted))
+
+    @property
+    def resumed(self) -> float:
+        """When it last began to be trained."""
+        return float(self.outcome.facts.get("resumed", self.began))
 
     @property
     def paused(self) -> bool:

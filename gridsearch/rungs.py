@@ -6,6 +6,7 @@ running ──PAUSE──► stopped, paused ──asked for again──► runn
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -62,7 +63,7 @@ class Shelf:
 def continued(session: SessionRecord, facts: Mapping[str, Any]) -> SessionRecord:
     """A session that was put aside as it runs again; how long it has been trained is among its facts."""
     spent = session.outcome.metrics.get("seconds", 0.0)
-    running = Outcome(Status.RUNNING, facts={**facts, "continued": True, "spent": spent})
+    running = Outcome(Status.RUNNING, facts={**facts, "continued": True, "spent": spent, "resumed": time.time()})
     return replace(session, outcome=running, ended=None, told=False)
 
 

@@ -125,6 +125,8 @@ def test_a_session_that_a_dead_runner_left_has_ended_with_the_last_sign_of_life(
     assert [round(session.ended - long_ago) for session in closed] == [60, 100]
     assert [round(session.seconds) for session in closed] == [60, 0]
     assert replace(closed[0], outcome=replace(GOOD, metrics={"seconds": 5.0})).seconds == 5.0, "without lying aside"
+    went_on = Outcome.failed(FailureKind.TIMEOUT, "", facts={"spent": 7.0, "resumed": long_ago + 58})
+    assert round(replace(closed[0], outcome=went_on).seconds) == 9, "nor did it fail for that long"
 
 
 def test_only_sessions_that_writers_know_the_end_of_are_left_out_after_a_crash(home: Path) -> None:

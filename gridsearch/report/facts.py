@@ -205,12 +205,16 @@ def _log(home: Path, session: str) -> str:
         return ""
 
 
+OF_ITS_OWN = {"pid", "boot", "classes", "continued", "spent", "resumed", "paused", "kerastuner"}
+"""Facts of a session that say nothing of what it ran on."""
+
+
 def _provenance(record: Record) -> dict[str, str]:
     """What the sessions ran on and from; several answers where they differ."""
     found: dict[str, list[str]] = {}
     for session in record.sessions:
         for key, value in session.outcome.facts.items():
-            if key not in ("pid", "boot", "classes") and value is not None:
+            if key not in OF_ITS_OWN and value is not None:
                 known, text = found.setdefault(key, []), _text(value)
                 if text not in known and len(known) < 5:
                     known.append(text)
@@ -221,13 +225,11 @@ def _cost(record: Record, now: float) -> Facts:
     """Seconds: of all sessions, of those that came to nothing, from the first beginning to the last end."""
 
     def seconds(session: SessionRecord) -> float:
-        cut_off = not record.held or session.outcome.facts.get("continued")  # or lay aside, nobody knows until when
-        if session.ended is None and cut_off:
-            return float(session.outcome.facts.get("spent", 0.0))
-        return session.seconds if session.ended is not None else max(0.0, now - session.began)
+        at_work = record.held and session.ended is None
+        return session.seconds + (max(0.0, now - session.resumed) if at_work else 0.0)
 
     failed = [session for session in record.sessions if session.status is Status.FAILED]
-    ends = [session.ended or (now if record.held else session.began) for session in record.sessions]
+    ends = [session.ended or (now if record.held else session.resumed) for session in record.sessions]
     began = min((session.began for session in record.sessions), default=None)
     return {
         "sessions": len(record.sessions),

@@ -22,7 +22,7 @@ def sessions(*, held: bool) -> Record:
         (Outcome(Status.COMPLETED, metrics={"accuracy": 0.5, "seconds": 60.0}), now - 3 * HOUR, now - HOUR),
         (Outcome.failed(FailureKind.KILLED, "gone"), now - 2 * HOUR, now - HOUR),
         (Outcome(Status.RUNNING), now - HOUR / 2, None),
-        (Outcome(Status.RUNNING, facts={"continued": True, "spent": 30.0}), now - 3 * HOUR, None),
+        (Outcome(Status.RUNNING, facts={"continued": True, "spent": 30.0, "resumed": now - 100}), now - 3 * HOUR, None),
     ]
     trials = []
     for number, (outcome, began, ended) in enumerate(outcomes, 1):
@@ -34,7 +34,7 @@ def sessions(*, held: bool) -> Record:
 
 def test_time_is_what_was_trained_and_not_what_lay_aside() -> None:
     cost = facts_of(sessions(held=True), {})["cost"]
-    assert cost["training"] == pytest.approx(60 + HOUR + HOUR / 2 + 30, abs=5)
+    assert cost["training"] == pytest.approx(60 + HOUR + HOUR / 2 + 130, abs=5)
     assert cost["wasted"] == pytest.approx(HOUR, abs=5)
     assert cost["ended"] - cost["began"] == pytest.approx(3 * HOUR, abs=5)
 
@@ -42,4 +42,4 @@ def test_time_is_what_was_trained_and_not_what_lay_aside() -> None:
 def test_a_sweep_that_was_cut_off_costs_nothing_while_nobody_goes_on_with_it() -> None:
     cost = facts_of(sessions(held=False), {})["cost"]
     assert cost["training"] == pytest.approx(60 + HOUR + 30, abs=5)
-    assert cost["ended"] - cost["began"] == pytest.approx(2.5 * HOUR, abs=5)
+    assert cost["ended"] - cost["began"] == pytest.approx(3 * HOUR - 100, abs=5)
