@@ -124,11 +124,9 @@ def _built_with_hp(build: Build, values: Values) -> keras.Model:
 
 def takes_numbers(model: keras.Model) -> bool:
     """Whether a compiled model's loss takes classes by number, from 0, and not one-hot."""
-    loss, name = getattr(model, "loss", None), "sparse_categorical_crossentropy"
-    named = isinstance(loss, str) and loss == name
-    return (
-        named or getattr(loss, "__name__", "") == name or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
-    )
+    loss = getattr(model, "loss", None)
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", "")
+    return name == "sparse_categorical_crossentropy" or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
 
 
 def load(file: Path) -> keras.Model:

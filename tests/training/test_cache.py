@@ -109,7 +109,7 @@ def test_sixteen_bits_are_refused_before_a_trial_comes_upon_them(
 ) -> None:
     Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(pictures / "train" / "cat" / "deep.png")
     monkeypatch.setattr(cache, "_no_room", lambda *asked: "no room")
-    with pytest.raises(Unstorable, match="deep.png is a 16-bit picture"):
+    with pytest.raises(Unstorable, match=r"deep\.png is a 16-bit picture"):
         open_pictures(pictures / "train", Decoding(8, 8, "grayscale", "nearest"))
     names, _ = open_pictures(pictures / "train", Decoding(8, 8, "rgb", "nearest"))
     assert len(names) == 16
