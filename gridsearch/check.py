@@ -64,7 +64,7 @@ def check(home: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int
         while True:
             experiment, groups = dashboard.experiment(), dashboard.session_groups(columns)
             record = Record.read(home)  # after what it is compared with, and so never behind it
-            found = differences(record, experiment, groups)
+            found = list(dict.fromkeys(differences(record, experiment, groups)))  # a row shown thrice is told once
             verdict = _verdict(record, found)
             if on_wait:
                 on_wait(verdict.agreeing, verdict.rows)

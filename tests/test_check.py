@@ -152,6 +152,7 @@ def test_columns_and_hparams_of_the_experiment_are_compared_too(swept: Path, ans
         ([["run-0001: a", "run-0002: b"], ["run-0002: b"], []], ()),
         ([["run-0001: a"], ["run-0002: b"], ["run-0003: c"], []], ()),
         ([["run-0001: a", "run-0002: b"], ["run-0001: a", "run-0003: c"], ["run-0001: a"]], ("run-0001: a",)),
+        ([["run-0001: shown twice"] * 2] * 2, ("run-0001: shown twice",)),
     ],
 )
 def test_what_lags_behind_a_sweep_at_work_is_no_difference(
