@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Gpu", "gpus", "memory_available", "native_bfloat16", "processors"]
+__all__ = ["Gpu", "gpus", "matrix_unit", "memory_available", "native_bfloat16", "processors"]
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
@@ -111,6 +111,12 @@ def native_bfloat16(*, with_gpus: bool = True) -> bool:
     if with_gpus and gpus():
         return all(gpu.compute_capability >= AMPERE for gpu in gpus())
     return bool(BFLOAT16_FLAGS & _processor_flags())
+
+
+@cache
+def matrix_unit() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 by a unit made for it (AMX), and not by its vectors."""
+    return "amx_bf16" in _processor_flags()
 
 
 def _processor_flags() -> set[str]:

@@ -17,11 +17,12 @@ from gridsearch.settings import Training
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """Nothing is remembered from another test, nor for one."""
-    for remembered in (hardware.gpus, hardware.native_bfloat16):
-        remembered.cache_clear()
+    remembered = (hardware.gpus, hardware.native_bfloat16, hardware.matrix_unit)
+    for answer in remembered:
+        answer.cache_clear()
     yield
-    for remembered in (hardware.gpus, hardware.native_bfloat16):
-        remembered.cache_clear()
+    for answer in remembered:
+        answer.cache_clear()
 
 
 @pytest.fixture
@@ -111,6 +112,7 @@ def test_without_gpus_the_processor_decides_and_auto_follows(
     monkeypatch.setattr(hardware, "_processor_flags", lambda: flags)
     monkeypatch.setenv("PATH", "")
     assert hardware.native_bfloat16() is native
+    assert hardware.matrix_unit() is ("amx_bf16" in flags)
     assert Training().resolved().precision == ("mixed_bfloat16" if native else "float32")
     assert Training(precision="float32").resolved().precision == "float32"
 

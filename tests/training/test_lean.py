@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from gridsearch.training.lean import _dropping, lean, varied_dropouts
+from gridsearch.training.lean import lean, varied_dropouts
+from gridsearch.training.lean.dropout import _dropping
 
 OPTIMIZERS = {
     "sgd": (keras.optimizers.SGD, 0.0),
@@ -42,7 +43,7 @@ def network(optimizer: keras.optimizers.Optimizer, dropout: float = 0.0) -> kera
 def all_large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Once as it is, where all weights of these networks are small, and once with all of them taken for large."""
     if request.param == "xla":
-        monkeypatch.setattr("gridsearch.training.lean.LARGE", 1)
+        monkeypatch.setattr("gridsearch.training.lean.optimizers.LARGE", 1)
     return bool(request.param == "xla")
 
 
@@ -229,8 +230,9 @@ def test_dropout_works_where_xla_compiles_the_whole_step_and_is_keras_s_on_a_gpu
 
 
 def test_without_xla_there_are_kernels_and_keras_s_own_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridsearch.training.lean.LARGE", 1)
-    monkeypatch.setattr("gridsearch.training.lean._has_xla", lambda: False)
+    monkeypatch.setattr("gridsearch.training.lean.optimizers.LARGE", 1)
+    for part in ("dropout", "optimizers"):
+        monkeypatch.setattr(f"gridsearch.training.lean.{part}.has_xla", lambda: False)
     model = lean(network(keras.optimizers.Adam(0.01), dropout=0.3))
     assert varied_dropouts(model) == []
     assert "ResourceApplyAdam" in operations(model)

@@ -1,0 +1,47 @@
+"""TensorFlow on a processor, made leaner without changing what is computed.
+
+``optimizers`` pass over the weights once a step, ``dropout`` over its units, and of a convolution with a relu and a
+``pooling`` behind it the gradient is computed from what is not zero (``sparse``). All are swapped in an instance, never
+in a class: what is saved is Keras's own layer and optimizer, and what is not covered (another backend, a GPU's dropout,
+small weights with an optimizer that has no kernel, such as SGD with momentum) stays with Keras.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from gridsearch.training.lean.dropout import LeanDropout, varied_dropouts
+from gridsearch.training.lean.optimizers import in_one_pass
+from gridsearch.training.lean.pooling import pooling_first
+
+__all__ = ["forgettable", "lean", "varied_dropouts"]
+
+
+def lean(model: keras.Model) -> keras.Model:
+    """Swap what can be swapped in a compiled model and return it; on other backends nothing can."""
+    if keras.backend.backend() == "tensorflow":
+        forgettable(model)
+        model.optimizer.update_step = in_one_pass(model.optimizer)
+        for layer in varied_dropouts(model):
+            layer.call = LeanDropout(layer)
+        pooling_first(model)
+        if type(model).__module__.startswith("keras."):
+            # Metrics that the first trace makes have Keras trace the step once more: as on other backends, ahead of it.
+            model._maybe_symbolic_build = model._symbolic_build
+    return model
+
+
+def forgettable(model: keras.Model) -> keras.Model:
+    """Let a compiled model be freed when nobody needs it any more, and return it.
+
+    TensorFlow's sum of gradients over replicas, of which there is one, registers a gradient of its own for the whole
+    life of the process, with everything that the step refers to: each model that was trained would keep its weights
+    and its optimizer's for good. Where there is no strategy of distribution, the sum is left out.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if not tf.distribute.has_strategy():
+            for optimizer in getattr(model.optimizer, "optimizers", [model.optimizer]):
+                optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+    return model
