@@ -1,4 +1,5 @@
-# Every target installs what it needs into .venv; nothing else on the machine is touched.
+# Every target installs what it needs into .venv. Besides the project itself only a cache of decoded pictures is written
+# to: `gridsearch data cache` lists and clears it.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -39,7 +40,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev  ## measure every figure that the README quotes
+bench: $(VENV)/dev  ## measure most figures that the README quotes; hours
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove the environment and caches; never data/ or logs/

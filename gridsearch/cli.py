@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,37 @@ DEFAULT_HOME = Path("logs/hparam_tuning")
 PATH = click.Path(path_type=Path)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-logdir_argument = click.argument("logdir", type=PATH, default=DEFAULT_HOME)
+retry_option = click.option("--retry-failed", is_flag=True, help="Give failed trials one more attempt.")
+
+
+def logdir_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which sweep is looked at: LOGDIR, or ``--logdir`` as of ``sweep``."""
+
+    def chosen(context: click.Context, parameter: click.Parameter, place: Path | None) -> Path:
+        named: Path | None = context.meta.get("logdir")
+        if place is not None and named is not None:
+            raise click.UsageError(f"two log directories: {place} and --logdir {named}")
+        return place or named or _home()
+
+    def remembered(context: click.Context, parameter: click.Parameter, named: Path | None) -> None:
+        context.meta["logdir"] = named
+
+    option = click.option("--logdir", type=PATH, is_eager=True, expose_value=False, callback=remembered,
+                          help="The same as LOGDIR.")  # fmt: skip
+    return click.argument("logdir", type=PATH, required=False, callback=chosen)(option(command))
+
+
+def _home() -> Path:
+    """The log directory that the working directory's sweep file names, or the default."""
+    try:
+        named = tomllib.loads(Path("sweep.toml").read_text(encoding="utf-8"))["sweep"]["logdir"]
+    except (OSError, ValueError, KeyError, TypeError):  # none, or none that can be read: `sweep` will tell
+        return DEFAULT_HOME
+    return Path(named) if isinstance(named, str) else DEFAULT_HOME
 
 
 def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What ``sweep`` and ``plan`` share: the file, overrides, the log directory."""
-    command = click.option("--retry-failed", is_flag=True, help="Give failed trials one more attempt.")(command)
+    """What says which sweep is meant: the file, overrides, the log directory."""
     command = click.option("--logdir", type=PATH, help="Log directory; the same as --set sweep.logdir=DIR.")(command)
     command = click.option(
         "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, as in data.image_size=64."
@@ -61,6 +87,7 @@ def _config(sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | 
 
 @cli.command()
 @sweep_options
+@retry_option
 @click.option("--workers", type=click.IntRange(1), help="Trials at a time; default: one per GPU or processor.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker; default: the processors shared out.")
 @click.option("--gpus", type=click.IntRange(0), help="GPUs to use; default: all.")
@@ -95,6 +122,7 @@ def sweep(
 
 @cli.command()
 @sweep_options
+@retry_option
 @click.option("--rows", type=click.IntRange(0), default=40, show_default=True, help="Combinations to list at most.")
 @as_json
 def plan(
@@ -216,13 +244,13 @@ def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
 @cli.command()
 @click.argument("trial", metavar="TRIAL")
 @click.argument("pictures", nargs=-1, required=True, type=PATH, metavar="PICTURE...")
-@click.option("--logdir", type=PATH, default=DEFAULT_HOME, show_default=True, help="The sweep's log directory.")
+@click.option("--logdir", type=PATH, help="The sweep's log directory.")
 @as_json
-def predict(trial: str, pictures: tuple[Path, ...], logdir: Path, as_json: bool) -> None:
+def predict(trial: str, pictures: tuple[Path, ...], logdir: Path | None, as_json: bool) -> None:
     """Ask the kept model of TRIAL, such as run-0007, what each PICTURE shows."""
     from gridsearch.commands import predict as commands
 
-    commands.predict(logdir, trial, pictures, as_json)
+    commands.predict(logdir or _home(), trial, pictures, as_json)
 
 
 @cli.command("import")
@@ -243,15 +271,15 @@ def import_source(
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
-@logdir_argument
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")
-def tensorboard(logdir: Path, arguments: tuple[str, ...]) -> None:
+@click.option("--logdir", type=PATH, help="The same as LOGDIR.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[LOGDIR] [TENSORBOARD OPTIONS]...")
+def tensorboard(logdir: Path | None, arguments: tuple[str, ...]) -> None:
     """Start TensorBoard with room for every trial's files; options it knows are passed on, as in --port 6007."""
     from gridsearch.commands import sweeps as commands
 
-    if str(logdir).startswith("-"):  # an option for TensorBoard came first
-        logdir, arguments = DEFAULT_HOME, (str(logdir), *arguments)
-    commands.tensorboard(logdir, arguments)
+    if logdir is None and arguments and not arguments[0].startswith("-"):
+        logdir, arguments = Path(arguments[0]), arguments[1:]
+    commands.tensorboard(logdir or _home(), arguments)
 
 
 @cli.group()
@@ -313,9 +341,7 @@ def prepare(
 @data.command("check")
 @sweep_options
 @as_json
-def check_data(
-    sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | None, retry_failed: bool, as_json: bool
-) -> None:
+def check_data(sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | None, as_json: bool) -> None:
     """Decode every picture that the sweep file names, and say which cannot be trained on."""
     from gridsearch.commands import data as commands
 

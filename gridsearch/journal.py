@@ -226,6 +226,7 @@ class Journal:
         """
         if anything_trained(self._database):
             refuse_other_recipe(self.facts()["recipe"], recipe, config.space.hparams, self.home)
+            self._refuse_other_goal(config)
         with self.transaction():
             if "identity" not in self.facts():
                 self.set_fact("identity", inherited_identity(self._database) or uuid.uuid4().hex)
@@ -233,6 +234,15 @@ class Journal:
             self.set_fact("tables", config.tables())
             self.set_fact("folder", str(config.folder))
             self.set_fact("objective", asdict(config.objective))
+
+    def _refuse_other_goal(self, config: SweepConfig) -> None:
+        either = (self.facts()["objective"]["maximize"], config.objective.maximize)
+        was, now = ("max" if maximize else "min" for maximize in either)
+        if was != now:
+            cure = (
+                "Name another directory with --logdir: best epochs and models were chosen for the goal recorded here."
+            )
+            raise HomeError(f"sweep.goal: recorded {was!r}, now {now!r}", where=str(self.home), cure=cure)
 
     def has(self, values: Combination) -> bool:
         """Whether a combination has a trial."""

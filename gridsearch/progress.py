@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from gridsearch.planning import Plan
 from gridsearch.record import Record, SessionRecord
-from gridsearch.tables import duration, values_in_words
+from gridsearch.tables import duration, measured, values_in_words
 from gridsearch.trials import Epoch, Objective, Status
 
 __all__ = ["LiveProgress", "PlainProgress", "Tally"]
@@ -77,7 +77,7 @@ class Tally:
         value = session.outcome.metrics.get(self._objective.metric)
         if value is not None and (self._best is None or self._objective.better(value, self._best)):
             self._best = value
-            self.best = f"best {session.session.trial.name} {self._objective.metric} {value:.4f}"
+            self.best = f"best {session.session.trial.name} {self._objective.metric} {measured(value)}"
 
     @property
     def done(self) -> int:
@@ -111,8 +111,7 @@ def ended_line(session: SessionRecord, objective: Objective, home: Path) -> str:
     outcome = session.outcome
     if not session.status.has_result:
         return f"{session.name} failed ({outcome.kind}): {outcome.message}  {home / session.name / 'log.txt'}"
-    value = outcome.metrics.get(objective.metric)
-    shown = "no value" if value is None else f"{value:.4f}"
+    shown = measured(outcome.metrics.get(objective.metric))
     took = duration(outcome.metrics.get("seconds", 0.0))
     values = values_in_words(session.session.trial.values)
     return f"{session.name} {session.status}: {objective.metric} {shown} in {took}  {values}"
@@ -192,7 +191,7 @@ class LiveProgress:
             return f"{session.name}  starting, {since}  {values}"
         of = f"/{self._epochs}" if self._epochs else ""
         value = self._objective.of(epoch.metrics)
-        shown = "" if value is None else f"  {self._objective.metric} {value:.4f}"
+        shown = "" if value is None else f"  {self._objective.metric} {measured(value)}"
         return f"{session.name}  epoch {epoch.epoch + 1}{of}, {since}{shown}  {values}"
 
     def begin(self, session: SessionRecord) -> None:

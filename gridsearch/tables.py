@@ -8,7 +8,7 @@ from gridsearch.hparams import Combination
 from gridsearch.record import Record, TrialRecord
 from gridsearch.trials import Status
 
-__all__ = ["aligned", "duration", "leaderboard", "plain", "values_in_words"]
+__all__ = ["aligned", "duration", "leaderboard", "measured", "plain", "values_in_words"]
 
 
 def plain(value: object) -> str:
@@ -20,6 +20,15 @@ def plain(value: object) -> str:
 def values_in_words(values: Combination) -> str:
     """``num_units=256 dropout=0.1``."""
     return " ".join(f"{plain(name)}={plain(value)}" for name, value in values.items())
+
+
+def measured(value: float | None) -> str:
+    """A metric with four decimals; with more digits or by powers of ten where these would say little or nothing."""
+    if value is None:
+        return "no value"
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.4f}"
+    return f"{value:.4g}" if abs(value) < 1 else f"{value:.10g}"
 
 
 def duration(seconds: float) -> str:
@@ -59,7 +68,7 @@ def leaderboard(record: Record, top: int | None = None) -> str:
     header = ["trial", *(["n"] if repeated else []), *columns, *(plain(name) for name in names)]
     rows = [
         [
-            trial.trial.name + (" (stopped)" if trial.status is Status.STOPPED else ""),
+            trial.trial.name + ("" if trial.status is Status.COMPLETED else f" ({trial.status})"),
             *([str(len(trial.results))] if repeated else []),
             *(_metric(trial, column) for column in columns),
             *(plain(trial.trial.values.get(name, "-")) for name in names),
@@ -73,6 +82,8 @@ def _metric(trial: TrialRecord, column: str) -> str:
     mean, deviation = trial.mean(column), trial.deviation(column)
     if mean is None:
         return "-"
-    digits = {"seconds": 1, "best_epoch": 0 if mean == int(mean) else 1}.get(column, 4)
-    spread = f"±{deviation:.{digits}f}" if deviation is not None else ""
-    return f"{mean:.{digits}f}{spread}"
+    digits = {"seconds": 1, "best_epoch": 0 if mean == int(mean) else 1}.get(column)
+    mean_text, *spread = (
+        measured(value) if digits is None else f"{value:.{digits}f}" for value in (mean, deviation) if value is not None
+    )
+    return "±".join([mean_text, *spread])

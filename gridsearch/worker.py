@@ -87,7 +87,8 @@ def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds:
     stopped = reporter.verdict is not Verdict.GO_ON
     if task.objective.of({**last, **final} if stopped else final) is None:
         reported = ", ".join(sorted({*final, *(name for metrics in reporter.epochs.values() for name in metrics)}))
-        problem = f"the metric {task.objective.metric!r} was not among the results, which hold: {reported or 'nothing'}"
+        metric = f"the metric {task.objective.metric!r}, which sweep.metric names,"
+        problem = f"{metric} was not among the results, which hold: {reported or 'nothing'}"
         return Outcome.failed(FailureKind.EXCEPTION, problem)
     reporter.refuse_divergence(final, "at the end")
     metrics = summarise(task.objective, reporter.epochs, final, seconds)

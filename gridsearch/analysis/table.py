@@ -41,8 +41,8 @@ class Column:
 
     @property
     def categorical(self) -> bool:
-        """Whether its values are names rather than quantities: strings and bools."""
-        return self.hparam.domain.dtype in (str, bool)
+        """Whether its values are names rather than quantities: strings and bools, if only in earlier trials."""
+        return self.hparam.domain.dtype in (str, bool) or any(isinstance(value, str | bool) for value in self.values)
 
     @property
     def varies(self) -> bool:

@@ -19,8 +19,8 @@ from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record import Record
 from gridsearch.runner import Limits
-from gridsearch.searching import foreseen
-from gridsearch.tables import aligned, duration, leaderboard, plain, values_in_words
+from gridsearch.searching import foreseen, uses_rungs
+from gridsearch.tables import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.trials import Status
 
 __all__ = ["best", "check", "export", "plan", "rerun", "status", "sweep", "tensorboard"]
@@ -51,7 +51,8 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
         except Interrupted:
             leave_report(home, tell)
             raise
-    if not report.exists() or any(session.began >= trained for session in result.record.sessions):
+    told = min(trained, report.stat().st_mtime) if report.exists() else 0.0  # one that was cut off told of less
+    if any(max(session.began, session.ended or 0.0) >= told for session in result.record.sessions):
         leave_report(home, tell)
     failed = [trial for trial, standing in standings(config, result.record.trials).values() if standing == "failed"]
     if as_json:
@@ -73,9 +74,7 @@ def _progress(config: SweepConfig, plan: Plan, record: Record, slots: int) -> An
     tally = Tally(plan, record, config.training.repeats, slots)
     if not sys.stderr.isatty():
         return PlainProgress(tally, config.objective, config.sweep.logdir, tell)
-    known = not config.model.objective and "epochs" not in {hparam.name for hparam in config.space.hparams}
-    epochs = config.training.epochs if known else None
-    return LiveProgress(tally, config.objective, config.sweep.logdir, epochs, plan.combinations)
+    return LiveProgress(tally, config.objective, config.sweep.logdir, _epochs(config), plan.combinations)
 
 
 def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> None:
@@ -83,7 +82,7 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
     from gridsearch.sweeping import preview
 
     seen = preview(config, retry=retry_failed)
-    standing = _standing(seen.record, config)
+    standing = _standing(seen.record, config, retry_failed)
     listed = list(islice(foreseen(config), min(rows, seen.plan.combinations)))
     if as_json:
         combinations = [{"values": values, "status": standing(values)} for values in listed]
@@ -98,15 +97,25 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
     if seen.plan.combinations > len(listed):
         say(f"... and {seen.plan.combinations - len(listed):,} more")
     say(str(seen.plan))
-    if not config.model.objective:
-        say(f"each trained for {config.training.epochs} epochs; the log directory is {config.sweep.logdir}")
+    if config.model.objective:
+        return
+    epochs = _epochs(config)
+    at_most = "at most " if config.sweep.pruner or uses_rungs(config) else ""
+    trained = f"each trained for {at_most}{epochs} epochs; " if epochs else ""
+    say(f"{trained}the log directory is {config.sweep.logdir}")
 
 
-def _standing(record: Record | None, config: SweepConfig) -> Callable[[Any], str]:
+def _epochs(config: SweepConfig) -> int | None:
+    """What each trial is trained for at most; None if each has a number of its own, or none that is known."""
+    swept = config.model.objective or any(hparam.name == "epochs" for hparam in config.space.hparams)
+    return None if swept else config.training.epochs
+
+
+def _standing(record: Record | None, config: SweepConfig, retry: bool) -> Callable[[Any], str]:
     from gridsearch.hparams import combination_id
 
-    known = standings(config, record.trials if record else ())
-    return lambda values: str(known[i][0].status) if (i := combination_id(values)) in known else "new"
+    known = standings(config, record.trials if record else (), retry=retry)
+    return lambda values: known[i][1] if (i := combination_id(values)) in known else "new"
 
 
 def status(home: Path, watch: bool, as_json: bool) -> None:
@@ -133,7 +142,7 @@ def _print_status(record: Record, as_json: bool) -> None:
         since, values = duration(time.time() - session.began), values_in_words(session.session.trial.values)
         say(f"{'running ' if record.held else 'cut off '} {session.name}  {since}  {values}")
     for trial in ranked:
-        say(f"best     {trial.trial.name}  {record.objective.metric} {trial.mean(record.objective.metric):.4f}  "
+        say(f"best     {trial.trial.name}  {record.objective.metric} {measured(trial.mean(record.objective.metric))}  "
             f"{values_in_words(trial.trial.values)}")  # fmt: skip
     for trial in failed[:MOST_FAILED]:
         if trial.failure is not None:

@@ -17,7 +17,13 @@ def wandb(home: Path, project: str | None, entity: str | None, as_json: bool) ->
     folder = home / "wandb"
     upload = f"wandb sync {shlex.quote(str(folder))}/offline-run-*"
     options = {key: value for key, value in given.items() if value}
-    _retell("wandb", home, {**options, "mode": "offline"}, lambda uri: f"upload them:  {upload}", as_json)
+    _retell(
+        "wandb",
+        home,
+        {**options, "mode": "offline"},
+        lambda uri: f"upload them:  {upload}" if any(folder.glob("offline-run-*")) else "",
+        as_json,
+    )
 
 
 def mlflow(home: Path, tracking_uri: str | None, as_json: bool) -> None:
@@ -42,4 +48,5 @@ def _retell(name: str, home: Path, options: dict[str, str], then: Callable[[str]
         print_json({"runs": retold.runs, "written": retold.written})
         return
     say(f"{retold.runs} runs: {retold.written} written, {retold.runs - retold.written} complete as they were")
-    say(then(retold.uri))
+    if hint := then(retold.uri):
+        say(hint)

@@ -76,7 +76,8 @@ def import_into(source: Source, home: Path | None, config: SweepConfig | None) -
     Raises:
         HomeError: the log directory is in use, or of another recipe.
         DataError: the sweep's pictures cannot be trained on.
-        UserError: the sweep's objective is not what the source reports, or goes the other way.
+        UserError: the sweep's objective is not what the source reports, or goes the other way; or a value is of
+            another type than the sweep declares.
     """
     own = config is None
     if config is None:
@@ -116,14 +117,14 @@ def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> 
     from gridsearch.writers.events import EpochEvents, EventsWriter
 
     home, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
+    cast = [_cast(found.values, config.territory.hparams, source.name) for found in source.trials]
     with Journal(home) as journal, closing(EventsWriter(home, config.objective)) as events:
         journal.settle(config, recipe)
         before = {t.trial.id: t for t in journal.record().trials if t.sessions}
         latest: dict[str, SessionRecord] = {}
         sessions = []
         with journal.transaction():
-            for found in source.trials:
-                values = config.territory.completed(_cast(found.values, config.territory.hparams))
+            for found, values in zip(source.trials, map(config.territory.completed, cast), strict=True):
                 identity = combination_id(values)
                 past, last, fails = before.get(identity), latest.get(identity), found.status is Status.FAILED
                 if (past and (past.results or fails)) or (last and last.status.has_result and fails):
@@ -143,6 +144,7 @@ def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> 
             events.end(record)
         with journal.transaction():
             journal.told([record.name for record, _ in sessions])
+    (home / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
     return Imported(**counts, logdir=str(home))
 
 
@@ -154,9 +156,19 @@ def _following(trial: Trial, past: TrialRecord | None, last: SessionRecord | Non
     return Session(trial, repeat + 1, 1, 0) if last.status.has_result else Session(trial, repeat, attempt + 1, 0)
 
 
-def _cast(values: Combination, hparams: Iterable[HParam]) -> dict[str, Value]:
-    domains = {hparam.name: hparam.domain for hparam in hparams}
-    return {name: domains[name].cast(value) if name in domains else value for name, value in values.items()}
+def _cast(values: Combination, hparams: Iterable[HParam], where: str) -> dict[str, Value]:
+    """The values as the sweep declares them: 64.0 is 64 where ints are declared."""
+    domains, cast = {hparam.name: hparam.domain for hparam in hparams}, dict(values)
+    for name in domains.keys() & values.keys():
+        value, domain = values[name], domains[name]
+        if domain.dtype is int and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        try:
+            cast[name] = domain.cast(value)
+        except (TypeError, ValueError) as error:
+            cure = "Declare it with values of that type, or import without --sweep."
+            raise UserError(f"HParam {name!r}: {error}", where=where, cure=cure) from None
+    return cast
 
 
 def _recorded(journal: Journal, session: Session, found: Found, config: SweepConfig, source: str) -> SessionRecord:

@@ -92,6 +92,11 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
+def _finite(value: float | None) -> float | None:
+    """All digits; None for what JSON cannot write."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _short(value: float | None) -> float | None:
     """Six significant digits, which no pixel can tell from all of them; None for what JSON cannot write."""
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
@@ -127,8 +132,8 @@ def _trials(record: Record, columns: Sequence[Column], metrics: Iterable[str]) -
         "n": [len(trial.results) for trial in trials],
         "values": [None if column.categorical else column.values for column in columns],
         "levels": [column.levels[1] for column in columns],
-        "mean": {metric: [_short(trial.mean(metric)) for trial in trials] for metric in metrics},
-        "deviation": {metric: [_short(trial.deviation(metric)) for trial in trials] for metric in metrics},
+        "mean": {metric: [_finite(trial.mean(metric)) for trial in trials] for metric in metrics},
+        "deviation": {metric: [_finite(trial.deviation(metric)) for trial in trials] for metric in metrics},
     }
 
 

@@ -126,7 +126,7 @@ function headline(facts) {
     h("h1", {}, facts.title),
     h("p", { class: "counts" }, `${plural(trials.name.length, "trial")}${parts.length ? `: ${parts.join(", ")}` : ""}. `, h("span", { class: "at" }, `${facts.running ? "Running; as of" : "As of"} ${new Date(facts.at * 1000).toLocaleString()}.`)),
     said ? h("p", { class: "none big" }, said) : null,
-    best === undefined ? null : h("p", { class: "winner" }, h("b", {}, trials.name[best]), " is the best: ", objective.metric, " ", h("b", {}, number(value)), trials.deviation[objective.metric]?.[best] == null ? "" : ` ±${number(trials.deviation[objective.metric][best], 2)}`,
+    best === undefined ? null : h("p", { class: "winner" }, h("b", {}, trials.name[best]), trials.status[best] === "failed" ? " (failed in some repeats)" : "", " is the best: ", objective.metric, " ", h("b", {}, number(value)), trials.deviation[objective.metric]?.[best] == null ? "" : ` ±${number(trials.deviation[objective.metric][best], 2)}`,
       h("span", { class: "values" }, facts.hparams.map((hparam, i) => h("span", { class: "value" }, hparam.name, " = ", h("b", {}, String(valueOf(facts, i, best) ?? "–")))))),
     facts.winner ? h("p", { class: "verdict" }, facts.winner) : null);
 }

@@ -44,7 +44,8 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
 
     def __init__(self, context: Any) -> None:
         """Keep the log directory; ``--logdir_spec`` and remote ones, which have none, show no tab."""
-        self._logdir = Path(context.logdir).absolute() if context.logdir and "://" not in context.logdir else None
+        local = context.logdir and "://" not in context.logdir
+        self._logdir = Path(context.logdir).expanduser().absolute() if local else None
         self._lock = threading.Lock()
         self._found: tuple[float, dict[str, Path]] = (-LOOK_AGAIN, {})
         self._made: dict[str, tuple[str, bytes]] = {}

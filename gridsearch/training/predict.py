@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,9 +52,10 @@ def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> I
     """
     scale = _scaling(model_file, settings)
     model = _loaded(model_file, settings)
+    probabilities = _probabilities(model_file)
     for first in range(0, len(pictures), AT_ONCE):
         batch = np.stack([scale(_read(file, settings)) for file in pictures[first : first + AT_ONCE]])
-        yield from np.asarray(model.predict_on_batch(batch))
+        yield from np.asarray(probabilities(keras.ops.convert_to_tensor(model.predict_on_batch(batch))))
 
 
 def _loaded(file: Path, settings: Settings) -> keras.Model:
@@ -63,6 +66,16 @@ def _loaded(file: Path, settings: Settings) -> keras.Model:
         cure = "Layers and functions of your own must be registered: keras.saving.register_keras_serializable."
         problem = f"cannot be loaded: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise HomeError(problem, where=str(file), cure=cure) from error
+
+
+def _probabilities(file: Path) -> Callable[[Any], Any]:
+    """What makes probabilities of a model's outputs: what its loss did, where they are logits."""
+    with zipfile.ZipFile(file) as parts:
+        compiled = json.loads(parts.read("config.json")).get("compile_config") or {}
+    loss = compiled.get("loss")
+    if not isinstance(loss, dict) or not (loss.get("config") or {}).get("from_logits"):
+        return lambda outputs: outputs
+    return keras.ops.sigmoid if loss["class_name"].startswith("Binary") else keras.ops.softmax
 
 
 def _function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import keras
 import pytest
 from PIL import Image
 from sweeps import TESTS
@@ -16,6 +18,7 @@ from sweeps import TESTS
 from gridsearch.config import SweepConfig
 from gridsearch.record import Record
 from gridsearch.sweeping import sweep
+from gridsearch.training.predict import predict as ask
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +88,31 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
     broken = predict(home, best.trial.name, str(files[0]))
     assert broken.returncode == 2
     assert "cannot be loaded" in broken.stderr
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("categorical_crossentropy", [1.0, -1.0]),  # which says that these are probabilities
+        (keras.losses.CategoricalCrossentropy(from_logits=True), [0.880797, 0.119203]),
+        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), [0.880797, 0.119203]),
+        (keras.losses.BinaryCrossentropy(from_logits=True), [0.731059, 0.268941]),
+        (None, [1.0, -1.0]),
+    ],
+)
+def test_logits_are_told_as_probabilities(loss: Any, expected: list[float], tmp_path: Path) -> None:
+    layers = keras.layers
+    head = layers.Dense(2, kernel_initializer="zeros")
+    model = keras.Sequential([layers.Input((4, 4, 3)), layers.Flatten(), head])
+    if loss is not None:
+        model.compile("sgd", loss)
+    head.bias.assign([1.0, -1.0])
+    model.save(tmp_path / "model.keras")
+    Image.new("RGB", (4, 4)).save(tmp_path / "picture.png")
+    tables = {"hparams": {"width": {"discrete": [1]}}, "model": {"build": "networks:tiny"}, "data": {"image_size": 4}}
+    settings = SweepConfig.validate_tables(tables, where="test", folder=TESTS).settings_for({"width": 1})
+    (answer,) = ask(tmp_path / "model.keras", settings, [tmp_path / "picture.png"])
+    assert answer == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_function_of_the_users_that_has_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
