@@ -43,7 +43,7 @@ def logdir_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     def remembered(context: click.Context, parameter: click.Parameter, named: Path | None) -> None:
         context.meta["logdir"] = named
 
-    option = click.option("--logdir", type=PATH, is_eager=True, expose_value=False, callback=remembered,
+    option = click.option("--logdir", "named", type=PATH, is_eager=True, expose_value=False, callback=remembered,
                           help="The same as LOGDIR.")  # fmt: skip
     return click.argument("logdir", type=PATH, required=False, callback=chosen)(option(command))
 

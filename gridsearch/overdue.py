@@ -1,11 +1,42 @@
-"""When a running session is given up: it takes too long, or shows no sign of life."""
+"""Ends that do not come from a trial itself: it takes too long, shows no sign of life, or the sweep is to stop."""
 
 from __future__ import annotations
 
-from gridsearch.config import SweepConfig
-from gridsearch.trials import FailureKind, Outcome
+import time
 
-__all__ = ["overdue"]
+from gridsearch.config import SweepConfig
+from gridsearch.trials import Ended, FailureKind, Message, Outcome
+
+__all__ = ["STOPPED", "Clock", "excused", "overdue"]
+
+STOPPED = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
+
+STOOD_STILL = 5.0
+"""Seconds between two ticks beyond which it was the runner that stood still: frozen, or waiting for a lock."""
+
+
+class Clock:
+    """Seconds for which the runner was awake: what it slept through, no trial has to answer for."""
+
+    def __init__(self) -> None:
+        self._lost, self._ticked = 0.0, time.monotonic()
+
+    def tick(self) -> None:
+        """Say that the runner is awake; to be called every second or so."""
+        now = time.monotonic()
+        if now - self._ticked > STOOD_STILL:
+            self._lost += now - self._ticked
+        self._ticked = now
+
+    def now(self) -> float:
+        """Seconds since some instant."""
+        return time.monotonic() - self._lost
+
+
+def excused(message: Message) -> Message:
+    """What is believed while the sweep stops: a worker, or what a trial had started, that died then was stopped."""
+    failed = isinstance(message, Ended) and message.outcome.kind in (FailureKind.KILLED, FailureKind.EXCEPTION)
+    return Ended(message.session, STOPPED) if failed else message
 
 
 def overdue(config: SweepConfig, running: float, silent: float) -> Outcome | None:

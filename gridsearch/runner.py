@@ -22,7 +22,7 @@ from gridsearch.errors import Interrupted, StrategyError
 from gridsearch.executors import Cancels, Executor, Pumped, Steers
 from gridsearch.journal import Journal
 from gridsearch.keeping import BestModels, forget_checkpoints
-from gridsearch.overdue import overdue
+from gridsearch.overdue import STOPPED, Clock, excused, overdue
 from gridsearch.planning import owed, standings
 from gridsearch.record import SessionRecord, TrialRecord, read_epochs
 from gridsearch.rungs import Shelf, continued, released
@@ -31,15 +31,13 @@ from gridsearch.stopping import Stop
 from gridsearch.storage import disk_full, is_full
 from gridsearch.strategies import Strategy, Wait
 from gridsearch.tasks import Task
-from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status
+from gridsearch.trials import Ended, Epoch, Message, Outcome, Session, Status
 from gridsearch.writers import Writer
 
 __all__ = ["Limits", "Runner"]
 
 LOOK_EVERY = 0.25
 """Seconds: how long a look at the executor may take, hence how soon a stop is noticed."""
-
-STOPPED = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class Runner:
         self._switched_off = self.exhausted = False
         self._failed: set[int] = set()
         self._models = BestModels(journal.home, config.objective, config.training.keep_models)
-        self._shelf = Shelf(config.territory)
+        self._shelf, self._clock = Shelf(config.territory), Clock()
         self._continuing: dict[str, SessionRecord] = {}
         if isinstance(executor, Pumped):
             executor.pump = self._take_in
@@ -198,7 +196,8 @@ class Runner:
                 starting.append(self._begin(self._next_owed()))
         self._told.clear()
         for session in starting:
-            self._flights[session.name] = _Flight(session, time.monotonic(), time.monotonic())
+            now = self._clock.now()
+            self._flights[session.name] = _Flight(session, now, now - session.outcome.facts.get("spent", 0.0))
             self._note(session)
             again = "continued" in session.outcome.facts
             self._tell(methodcaller("begin", session), self._displays if again else None)
@@ -265,10 +264,13 @@ class Runner:
     # Collect, journal, tell.
 
     def _collect(self, seconds: float) -> None:
-        self._take_in(self._executor.collect(seconds))
+        said = self._executor.collect(seconds)
+        self._clock.tick()
+        self._take_in(said)
 
     def _take_in(self, said: Iterable[Message]) -> None:
-        messages, now = [self._excused(message) for message in said if self._counts(message)], time.time()
+        counted, now = [message for message in said if self._counts(message)], time.time()
+        messages = [excused(message) for message in counted] if self._stop.requested else counted
         lasting = [message for message in messages if isinstance(message, Epoch | Ended)]
         if lasting:
             with self._journal.transaction():
@@ -286,14 +288,8 @@ class Runner:
         flight = self._flights.get(message.session)
         if flight is None or flight.over:
             return False
-        flight.last_sign, flight.over = time.monotonic(), isinstance(message, Ended)
+        flight.last_sign, flight.over = self._clock.now(), isinstance(message, Ended)
         return True
-
-    def _excused(self, message: Message) -> Message:
-        """A worker that died while the sweep is to stop was stopped with it: that is no fault of its trial."""
-        if self._stop.requested and isinstance(message, Ended) and message.outcome.kind is FailureKind.KILLED:
-            return Ended(message.session, STOPPED)
-        return message
 
     def _pass_on(self, message: Message, now: float) -> None:
         if isinstance(message, Epoch):
@@ -385,7 +381,7 @@ class Runner:
     def _watch(self) -> None:
         if not isinstance(self._executor, Cancels):
             return
-        now = time.monotonic()
+        now = self._clock.now()
         for name, flight in self._flights.items():
             if outcome := overdue(self._config, now - flight.since, now - flight.last_sign):
                 self._executor.cancel(name, outcome)
@@ -394,6 +390,7 @@ class Runner:
         """The user asked to stop: what has ended is kept, what runs is closed as interrupted."""
         self._collect(0.0)
         self._executor.close()
+        self._collect(0.0)  # what ended before its worker did
         self._owed.clear()
         self._owed_of.clear()
         self._take_in([Ended(name, STOPPED) for name in self._flights])

@@ -1,10 +1,14 @@
-"""Ctrl-C and SIGTERM: the first asks the sweep to stop in order, the second ends it at once."""
+"""Ctrl-C and SIGTERM: the first asks the sweep to stop in order, the second ends it at once.
+
+One request may come as several signals: `timeout` and `make` pass theirs on to processes that have had it already.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -13,6 +17,9 @@ from typing import Any, Self
 __all__ = ["STOP_SIGNALS", "Stop"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+ONE_REQUEST = 0.5
+"""Seconds within which further signals are the same request."""
 
 
 class Stop:
@@ -27,6 +34,7 @@ class Stop:
         self.requested = False
         self.at_once: Callable[[], None] = lambda: None
         self._raises = False
+        self._asked = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -40,9 +48,11 @@ class Stop:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
+            if time.monotonic() - self._asked < ONE_REQUEST:
+                return
             self.at_once()
             os._exit(130)
-        self.requested = True
+        self.requested, self._asked = True, time.monotonic()
         if self._raises:
             raise KeyboardInterrupt
 

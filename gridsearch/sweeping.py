@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from gridsearch.config import SweepConfig
 from gridsearch.entrypoints import refuse_missing
-from gridsearch.errors import NothingRecorded, UserError
+from gridsearch.errors import Interrupted, NothingRecorded, UserError
 from gridsearch.executors import Executor, Steers
 from gridsearch.executors.inline import InlineExecutor
 from gridsearch.journal import FINGERPRINT, Journal, refuse_other_recipe
 from gridsearch.planning import Plan, plan_of
 from gridsearch.record import Record
 from gridsearch.runner import Limits, Runner
+from gridsearch.searching import uses_rungs
 from gridsearch.stopping import Stop
 from gridsearch.storage import told_plainly
 from gridsearch.strategies import Judges
@@ -115,7 +116,11 @@ def sweep(
         before = journal.record()
         plan = plan_of(config, before, retry=limits.retry_failed)
         if plan.left:
-            _decode_pictures(config, warn, on_decoded)
+            try:
+                with stop.interrupts():
+                    _decode_pictures(config, warn, on_decoded)
+            except KeyboardInterrupt:
+                raise Interrupted("interrupted: the same command goes on from here") from None
         with (
             _outside_writers(config, before, warn) as outside,
             closing(_executor(config, stop, plan)) as executor,
@@ -163,7 +168,9 @@ def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:
 
     settings = config.sweep
     found = places(settings.workers, settings.threads, settings.gpus)
-    return ProcessExecutor(found[: max(1, plan.left * config.training.repeats)])
+    # How many of those at a rung will go on, nobody knows beforehand.
+    wanted = len(found) if uses_rungs(config) else max(1, plan.left * config.training.repeats)
+    return ProcessExecutor(found[:wanted])
 
 
 def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decoded: Callable[[int, int], None]) -> None:

@@ -45,7 +45,9 @@ def run_session(task: Task, emit: Emit, hear: Hear = lambda epoch: Verdict.GO_ON
     except Diverged as error:
         outcome = Outcome.failed(FailureKind.DIVERGED, str(error))
         print(f"diverged: {error}", file=sys.stderr)
-    except (Exception, SystemExit) as error:  # a sys.exit() of the user's ends the trial, not the sweep
+    except BaseException as error:  # a sys.exit() of the user's ends the trial, not the sweep
+        if isinstance(error, KeyboardInterrupt):
+            raise
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
             traceback.print_exc()
         outcome = _blamed(error)
@@ -105,12 +107,15 @@ def _with_facts(outcome: Outcome, reporter: Reporter) -> Outcome:
     facts["epochs"] = max(reporter.epochs, default=-1) + 1
     packages = ("tensorflow", "jax", "torch", "keras", "numpy")
     loaded = {name: module for name in packages if (module := sys.modules.get(name)) is not None}
-    facts |= {name: str(module.__version__) for name, module in loaded.items()}
-    if "keras" in loaded:
+    facts |= {name: str(getattr(module, "__version__", "")) for name, module in loaded.items()}
+    if hasattr(loaded.get("keras"), "backend"):
         facts["backend"] = loaded["keras"].backend.backend()
     return Outcome(outcome.status, outcome.kind, outcome.metrics, outcome.message, outcome.charged, facts)
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or "no message"
+    try:
+        text = " ".join(str(error).split()) or "no message"
+    except Exception as worse:  # of its own __str__
+        text = f"its message cannot be made: {type(worse).__name__}"
     return f"{type(error).__name__}: {text[:300]}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import math
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import types
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -145,6 +148,42 @@ def _waits_for_a_file(report: Report) -> dict[str, float]:
     return {"accuracy": 0.2}
 
 
+def _ends_what_it_has_started(report: Report) -> dict[str, float]:
+    """A program, and a fork of itself, by the signal that asks for it."""
+    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    program.terminate()
+    assert program.wait(20) == -signal.SIGTERM
+    fork = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    fork.start()
+    fork.terminate()
+    fork.join(20)
+    assert fork.exitcode == -signal.SIGTERM
+    return {"accuracy": 0.5}
+
+
+class Odd(BaseException):
+    """None that an ``except Exception`` sees, and one that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+def _raises_something_odd(report: Report) -> dict[str, float]:
+    raise Odd
+
+
+def _closes_its_output(report: Report) -> dict[str, float]:
+    sys.stdout = io.StringIO()
+    sys.stdout.close()
+    sys.stderr = None  # type: ignore[assignment]
+    return {"accuracy": 0.5}
+
+
+def _leaves_a_package_without_version(report: Report) -> dict[str, float]:
+    sys.modules.setdefault("torch", types.ModuleType("torch"))
+    return {"accuracy": 0.5}
+
+
 BEHAVIOURS: dict[str, Callable[[Report], dict[str, float]]] = {
     "fine": _fine,
     "raises": _raises,
@@ -161,4 +200,8 @@ BEHAVIOURS: dict[str, Callable[[Report], dict[str, float]]] = {
     "odd bytes": _names_what_utf8_cannot,
     "random": _is_random,
     "waits": _waits_for_a_file,
+    "ends": _ends_what_it_has_started,
+    "odd": _raises_something_odd,
+    "closes": _closes_its_output,
+    "unversioned": _leaves_a_package_without_version,
 }

@@ -210,6 +210,61 @@ def test_widening_nine_combinations_to_twelve_trains_exactly_three(folder: Path)
     assert trainings.read_text().split()[9:] == ["1.0"] * 3
 
 
+def test_a_sweep_is_found_by_its_file_by_argument_and_by_option(folder: Path) -> None:
+    assert gridsearch(folder, "sweep", "--set", "sweep.trials=1").returncode == 0
+    assert gridsearch(folder, "sweep", "--logdir", "logs/other").returncode == 0
+    rows = {("best",): 1, ("best", "logs/other"): 3, ("best", "--logdir", "logs/other"): 3}
+    for arguments, count in rows.items():
+        assert len(json.loads(gridsearch(folder, *arguments, "--json").stdout)) == count, arguments
+    for arguments, words in (
+        (("best", "logs/other", "--logdir", "logs"), "two log directories: logs/other and --logdir logs"),
+        (("tensorboard", "--logdir", "nowhere"), "nowhere: no sweep has been recorded here"),
+        (("tensorboard", "nowhere", "--port", "0"), "nowhere: no sweep has been recorded here"),
+    ):
+        told = gridsearch(folder, *arguments)
+        assert told.returncode == 2
+        assert words in told.stderr
+    (folder / "sweep.toml").write_text(NUMBERS + 'logdir = "logs/other"\n')
+    assert len(json.loads(gridsearch(folder, "best", "--json").stdout)) == 3
+    for broken in ('sweep = "no table"', "[sweep", "[sweep]\nlogdir = 3\n"):
+        (folder / "sweep.toml").write_text(broken)
+        assert len(json.loads(gridsearch(folder, "best", "--json").stdout)) == 1
+
+
+def test_a_plan_lists_what_it_counts(folder: Path) -> None:
+    (folder / "sweep.toml").write_text(BEHAVING)
+    gridsearch(folder, "sweep")
+
+    def listed(*arguments: str) -> tuple[list[str], dict[str, int]]:
+        plan = json.loads(gridsearch(folder, "plan", "--json", *arguments).stdout)
+        return [row["status"] for row in plan["combinations"]], plan["plan"]
+
+    assert listed()[0] == ["completed", "failed"]
+    assert listed("--retry-failed")[0] == ["completed", "unfinished"]
+    rows, counted = listed("--set", "training.repeats=2")
+    assert rows == ["unfinished", "unfinished"]
+    assert (counted["completed"], counted["failed"], counted["unfinished"]) == (0, 0, 2)
+
+
+def test_a_plan_says_how_long_each_is_trained_as_far_as_that_is_known(folder: Path) -> None:
+    pictures(folder)
+    text = "[hparams]\nlearning_rate = { discrete = [0.1] }\n"
+    for more, words in (
+        ("", "each trained for 5 epochs; the log directory is"),
+        ("epochs = { discrete = [2, 3] }\n", "\nthe log directory is"),
+        ("[sweep]\npruner = 'halving'\n", "each trained for at most 5 epochs; the log directory is"),
+    ):
+        (folder / "sweep.toml").write_text(text + more)
+        assert words in gridsearch(folder, "plan").stdout
+
+
+def test_another_goal_is_refused_once_models_and_best_epochs_were_chosen_by_the_first(folder: Path) -> None:
+    gridsearch(folder, "sweep")
+    done = gridsearch(folder, "sweep", "--set", "sweep.goal='min'")
+    assert done.returncode == 2
+    assert "sweep.goal: recorded 'max', now 'min'" in done.stderr
+
+
 def test_another_recipe_is_refused_with_the_key_named(folder: Path) -> None:
     gridsearch(folder, "sweep")
     done = gridsearch(folder, "sweep", "--set", "training.epochs=9")
@@ -390,6 +445,9 @@ def test_a_sweep_ends_with_its_report_unless_there_was_nothing_to_do(folder: Pat
     report.write_text("as it was")
     gridsearch(folder, "sweep")
     assert report.read_text() == "as it was"
+    os.utime(report, (1.0, 1.0))  # as of a sweep that was cut off while its report was written
+    gridsearch(folder, "sweep")
+    assert "run-0003" in report.read_text()
     written = json.loads(gridsearch(folder, "report", "logs/hparam_tuning", "--out", "mine.html", "--json").stdout)
     assert written == {"written": ["mine.html"]}
     assert "Running" not in (folder / "mine.html").read_text().partition('"running":')[2][:6]

@@ -76,6 +76,22 @@ def test_imported_trials_count_for_the_sweep_that_they_are_imported_into(project
     assert [trial.trial.values["x"] for trial in record.trials] == [0.25, 0.5, 0.75, 1.0]
 
 
+def test_values_are_taken_as_the_sweep_declares_them_or_refused_in_words(home: Path) -> None:
+    def source(value: Any) -> Source:
+        grids = ((HParam("units", Discrete([value])),),)
+        found = Found({"units": value}, Status.COMPLETED, {0: {"accuracy": 0.5}})
+        return Source("study", grids, "accuracy", True, (found,))
+
+    config = configured(home, {"units": {"discrete": [64, 128]}})
+    for value in (64.5, "64", True):
+        with pytest.raises(UserError, match=r"study: HParam 'units': .*\n.*import without --sweep"):
+            import_into(source(value), None, config)
+    assert not home.exists()
+    assert import_into(source(128.0), None, config).outside == 0
+    (trial,) = Record.read(home).trials
+    assert repr(trial.trial.values) == "{'units': 128}"
+
+
 def test_trials_outside_of_a_declared_space_are_imported_into_what_the_dashboard_shows(
     project: Path, home: Path
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from sweeps import configured
 from gridsearch.check import check
 from gridsearch.config import SweepConfig
 from gridsearch.errors import HomeError, Interrupted, StrategyError
+from gridsearch.executors.placement import Place
 from gridsearch.journal import Journal
+from gridsearch.planning import Plan
 from gridsearch.record import Record, SessionRecord, read_epochs
 from gridsearch.runner import Limits
+from gridsearch.stopping import Stop
 from gridsearch.strategies.median import Median
-from gridsearch.sweeping import preview, sweep
+from gridsearch.sweeping import _executor, preview, sweep
 from gridsearch.tasks import Task
 from gridsearch.trials import Epoch, FailureKind, Message, Outcome, Session, Status, Verdict
 from gridsearch.worker import run_session
@@ -216,6 +220,41 @@ def test_a_stop_signal_closes_what_runs_and_the_same_sweep_goes_on(
     assert listener.heard[-1] == "end run-0002 failed"
     (tmp_path / "go").touch()
     assert list(kinds(run(config))) == ["run-0001", "run-0002", "run-0002-a2"]
+
+
+def test_a_stop_signal_ends_the_decoding_of_pictures(
+    pictures: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: Any, **more: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+        raise AssertionError("nobody has stopped this")
+
+    monkeypatch.setattr("gridsearch.training.cache.decode", slow)
+    monkeypatch.setenv("GRIDSEARCH_CACHE", str(home.parent / "cache"))
+    tables = {
+        "hparams": {"learning_rate": {"discrete": [0.1]}},
+        "data": {"train": str(pictures / "train"), "validation": str(pictures / "validation"), "batch_size": 1},
+        "sweep": {"logdir": str(home)},
+    }
+    config = SweepConfig.validate_tables(tables, where="test", folder=home.parent)
+    with pytest.raises(Interrupted):
+        sweep(config)
+    assert not list((home.parent / "cache").rglob("*.npy"))
+
+
+def test_where_trials_may_go_on_from_a_rung_there_is_a_worker_for_each_place(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridsearch.executors.placement.places", lambda *settings: [Place()] * 8)
+    plan = Plan(combinations=36, completed=35, failed=0, unfinished=1, outside=0)
+    slots = {}
+    for pruner in (None, "halving"):
+        tables = {"executor": "processes"} | ({"pruner": pruner} if pruner else {})
+        config = configured(home, X, sweep=tables)
+        with closing(_executor(config, Stop(), plan)) as executor:
+            slots[pruner] = executor.slots
+    assert slots == {None: 1, "halving": 8}
 
 
 def test_a_stop_signal_reaches_a_trial_in_this_very_process(home: Path) -> None:

@@ -11,7 +11,7 @@ from laws import tables_of_cells
 
 from gridsearch.hparams import Combination
 from gridsearch.record import Record, SessionRecord, TrialRecord
-from gridsearch.tables import aligned, duration, leaderboard, plain, values_in_words
+from gridsearch.tables import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
 
 
@@ -150,8 +150,17 @@ def test_repeats_are_shown_as_mean_and_deviation() -> None:
     trials = [trial(1, {"x": 1}, result(0.25), result(0.75), FAILED), trial(2, {"x": 2}, result(0.25))]
     header, first, second = leaderboard(record(*trials)).splitlines()
     assert header.split() == ["trial", "n", "accuracy", "best_epoch", "seconds", "x"]
-    assert first.split() == ["run-0001", "2", "0.5000±0.3536", "2±0", "61.2±0.0", "1"]
+    assert first.split() == ["run-0001", "(failed)", "2", "0.5000±0.3536", "2±0", "61.2±0.0", "1"]
     assert second.split() == ["run-0002", "1", "0.2500", "2", "61.2", "2"]
+
+
+def test_a_metric_keeps_its_digits_wherever_they_are() -> None:
+    shown = {0.0: "0.0000", 0.91254: "0.9125", -12.5: "-12.5000", 3.14159e-5: "3.142e-05", 12345678.0: "12345678"}
+    assert {value: measured(value) for value in shown} == shown
+    assert measured(12345.6789) == "12345.6789"
+    assert measured(None) == "no value"
+    small = leaderboard(record(trial(1, {"x": 1}, result(3e-5), result(5e-5))))
+    assert "4e-05±1.414e-05" in small
 
 
 def test_a_leaderboard_of_nothing_says_so() -> None:

@@ -42,7 +42,9 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
         def progress(plan: Plan, record: Record, slots: int) -> list[Any]:
             before.close()  # one display at a time
             tell(str(plan))
-            return [displays.enter_context(_progress(config, plan, record, slots))] if plan.left else []
+            return (
+                [displays.enter_context(_progress(config, plan, record, slots))] if plan.left or _aside(record) else []
+            )
 
         facts, trained = provenance(shlex.join(sys.argv)), time.time()
         decoded = before.enter_context(progress_bar("decoding"))
@@ -68,6 +70,11 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     tell(f"{nothing}: {result.plan}  ({duration(time.monotonic() - began)})")
     tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(home))}, or open {report}")
     return 1 if result.plan.failed or result.plan.left else 0
+
+
+def _aside(record: Record) -> bool:
+    """Whether trials wait at a rung: they may go on although nothing is left to begin."""
+    return any(session.paused for session in record.sessions)
 
 
 def _progress(config: SweepConfig, plan: Plan, record: Record, slots: int) -> Any:

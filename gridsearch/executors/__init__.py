@@ -2,7 +2,7 @@
 
 submit(task) ──► a free slot ──► worker.run_session
 collect(t)   ◄── epochs, heartbeats, and for every task exactly one Ended, whatever happened to its process
-close()          nothing that was started is left running
+close()          nothing that was started is left running, and what had ended before can still be collected
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Executor(Protocol):
         """Messages in order, as soon as there are any; [] after about ``seconds`` without."""
 
     def close(self) -> None:
-        """End everything at once, running tasks too; calling it again does nothing."""
+        """End everything at once, running tasks too; what they had said is left to collect. Again it does nothing."""
 
 
 @runtime_checkable

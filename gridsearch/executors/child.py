@@ -36,10 +36,14 @@ OPTIONAL = ("sklearn", "pandas", "matplotlib")
 def main(descriptor: int) -> None:
     """Train the tasks that arrive, one at a time, until the runner closes its end or is gone."""
     # Ctrl-C, or a SIGTERM to everything, reaches workers too; what it means for a trial is the runner's decision. They
-    # were started with both blocked, so that none can come before this.
+    # were started with both blocked, so that none can come before this. What a trial starts shall not inherit that: it
+    # must be possible to end it.
     for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.signal(number, lambda number, frame: None)  # not SIG_IGN, which other programs would inherit
+        signal.siginterrupt(number, False)
+    held, heard = (partial(signal.pthread_sigmask, how, STOP_SIGNALS) for how in (signal.SIG_BLOCK, signal.SIG_UNBLOCK))
+    os.register_at_fork(before=held, after_in_parent=heard, after_in_child=_heed_signals)
+    heard()
     connection = Connection(descriptor)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
@@ -59,6 +63,12 @@ def main(descriptor: int) -> None:
             if not task.settings.model.objective:
                 _import_training()
             run_session(task, emit, partial(_heard, answers, task.session.name))
+
+
+def _heed_signals() -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def _import_training() -> None:
@@ -89,20 +99,22 @@ def _heard(answers: queue.SimpleQueue[Answer], session: str, epoch: int) -> Verd
 
 def _receive(connection: Connection, tasks: queue.SimpleQueue[Task], answers: queue.SimpleQueue[Answer]) -> None:
     """Take what comes; the end of the connection is the end of this process and of all that it has started."""
-    with suppress(EOFError, OSError):
+    try:
         while True:
             received = connection.recv()
             if isinstance(received, Task):
                 tasks.put(received)
             else:
                 answers.put(received)
-    os.killpg(0, signal.SIGKILL)
+    finally:  # whatever it was: who no longer hears the runner must not outlive it
+        os.killpg(0, signal.SIGKILL)
 
 
 @contextmanager
 def _output_to(log: Path) -> Iterator[None]:
     """Everything this process prints, from C++ too, goes to a trial's log."""
     saved = [os.dup(1), os.dup(2)]
+    streams = sys.stdout, sys.stderr
     file = _opened(log)
     try:
         _flush()
@@ -111,6 +123,7 @@ def _output_to(log: Path) -> Iterator[None]:
         yield
     finally:
         _flush()
+        sys.stdout, sys.stderr = streams  # a trial may have put others in their place
         for original, number in zip(saved, (1, 2), strict=True):
             os.dup2(original, number)
             os.close(original)
@@ -127,9 +140,9 @@ def _opened(log: Path) -> int:
 
 
 def _flush() -> None:
-    with suppress(OSError):  # a full disk: what the trial meets there is the trial's outcome
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # a full disk, or whatever a trial has put there: that is the trial's outcome
+            stream.flush()
 
 
 if __name__ == "__main__":

@@ -167,33 +167,44 @@ class ProcessExecutor:
         for worker in self._workers:
             if worker.task is not None and worker.task.session.name == session:
                 self._workers.remove(worker)
-                self._end(worker)
-                self._cancelled.append(Ended(session, outcome))
+                self._cancelled += [*self._end(worker), Ended(session, outcome)]
                 return
 
     def _dismiss(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         self._end(worker)
 
-    def _end(self, worker: _Worker) -> None:
-        worker.connection.close()
+    def _end(self, worker: _Worker) -> list[Message]:
+        """Kill a worker, and return what it had said before: its trial may have ended just now."""
         _kill(worker.process)
+        said: list[Message] = []
+        with contextlib.suppress(EOFError, OSError):
+            while worker.connection.poll():
+                said.append(worker.connection.recv()[0])
+        worker.connection.close()
         worker.output.close()
+        return said
 
     def close(self) -> None:
-        """End every worker, and what their trials have started."""
+        """End every worker, and what their trials have started; what they had said is left for ``collect``."""
+        for worker in self._workers:  # all at once: none goes on while another is waited for
+            _signal(worker.process)
         for worker in self._workers:
-            self._end(worker)
+            self._cancelled += self._end(worker)
         self._workers.clear()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> int | None:
     """End a worker with all of its process group; its exit status, or None if even that did not end it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    _signal(process)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(SECONDS_TO_LEAVE)
     return process.returncode
+
+
+def _signal(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _environment(place: Place) -> dict[str, str]:

@@ -233,11 +233,13 @@ def _build(store: Path, folder: Path, names: Sequence[str], decoding: Decoding, 
     part.mkdir()
     try:
         array = _allocated(part / "pictures.npy", (len(names), *decoding.shape))
-        with ThreadPoolExecutor(processors()) as pool:  # Pillow lets go of the interpreter while it decodes
-            decoded = pool.map(lambda name: decode(folder / name, decoding), names)
-            for row, picture in enumerate(decoded):
+        pool = ThreadPoolExecutor(processors())  # Pillow lets go of the interpreter while it decodes
+        try:
+            for row, picture in enumerate(pool.map(lambda name: decode(folder / name, decoding), names)):
                 array[row] = picture
                 on_progress(row + 1, len(names))
+        finally:
+            pool.shutdown(cancel_futures=True)  # of Ctrl-C: what is not begun need not be
         array.flush()
         about = {"folder": str(folder.resolve()), "pictures": len(names), **asdict(decoding)}
         (part / "about.json").write_text(json.dumps(about), encoding="utf-8")

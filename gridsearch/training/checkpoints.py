@@ -4,13 +4,14 @@
                              history.json     the metrics of the epochs so far
                              random.json      where the layers' random numbers are, which it does not keep
 
-Each is written beside the last one and renamed when it is whole: whenever the process is killed, one that fits
-together is left.
+Each is written beside the last one and renamed when it is whole and on disk: whenever the process is killed, or the
+machine fails, one that fits together is left.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,7 +62,10 @@ class Checkpoints:
         (part / "history.json").write_text(json.dumps(history), encoding="utf-8")
         random = [keras.ops.convert_to_numpy(state).tolist() for state in self._random_states()]
         (part / "random.json").write_text(json.dumps(random), encoding="utf-8")
+        for file in part.rglob("*"):
+            _on_disk(file)
         part.rename(self._folder / f"epoch-{last + 1:05d}")
+        _on_disk(self._folder)
         for old in before:
             shutil.rmtree(old)
 
@@ -71,3 +75,12 @@ class Checkpoints:
 
     def _whole(self) -> list[Path]:
         return sorted(self._folder.glob("epoch-*"))
+
+
+def _on_disk(path: Path) -> None:
+    """Wait until a file, or what a folder lists, would outlive the machine's power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -75,7 +75,8 @@ def _probabilities(file: Path) -> Callable[[Any], Any]:
     loss = compiled.get("loss")
     if not isinstance(loss, dict) or not (loss.get("config") or {}).get("from_logits"):
         return lambda outputs: outputs
-    return keras.ops.sigmoid if loss["class_name"].startswith("Binary") else keras.ops.softmax
+    made: Callable[[Any], Any] = keras.ops.sigmoid if loss["class_name"].startswith("Binary") else keras.ops.softmax
+    return made
 
 
 def _function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:

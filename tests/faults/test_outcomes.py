@@ -18,6 +18,7 @@ from faults.test_killed import sweep_in
 from gridsearch.check import check
 from gridsearch.errors import HomeError
 from gridsearch.record import Record, read_epochs
+from gridsearch.stopping import ONE_REQUEST
 from gridsearch.trials import FailureKind, Status
 
 pytestmark = pytest.mark.slow
@@ -89,9 +90,29 @@ def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
         assert time.monotonic() < deadline, stuck.said()
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
+    time.sleep(ONE_REQUEST + 0.1)
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
     assert none_left(process.pid)
+
+
+def test_a_request_to_stop_that_comes_twice_at_once_is_one(tmp_path: Path) -> None:
+    """As of make and timeout, which hand on what their children have had already."""
+    text = HOSTILE.replace('"fine", "raises", "diverges", "killed", "leaves", "hangs", "eats"', '"hangs"')
+    stopped = sweep_in(tmp_path / "sweep", text.replace("4.0", "600.0"))
+    process = stopped.start()
+    deadline = time.monotonic() + 30
+    while len(list(stopped.home.glob("run-*/train/*"))) < 2:
+        assert time.monotonic() < deadline, stopped.said()
+        time.sleep(0.05)
+    for _ in range(3):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.01)
+    assert process.wait(20) == 130
+    sessions = Record.read(stopped.home).sessions
+    assert {(s.status, s.outcome.kind, s.outcome.charged) for s in sessions} == {
+        (Status.FAILED, FailureKind.INTERRUPTED, False)
+    }
 
 
 def test_a_trained_trial_comes_to_the_same_when_it_is_run_again(tmp_path: Path, pictures: Path) -> None:

@@ -32,6 +32,15 @@ def sessions(*, held: bool) -> Record:
     return record_of([HParam("x", Discrete([1, 2, 3, 4]))], trials, held=held)
 
 
+def test_metrics_keep_all_digits_and_what_was_a_name_once_is_a_category() -> None:
+    metrics = [{"accuracy": 12345678.0}, {"accuracy": 234.56789012}]
+    trials = [made(n, {"x": x}, [each]) for n, (x, each) in enumerate(zip(("none", 0.01), metrics, strict=True), 1)]
+    facts = facts_of(record_of([HParam("x", Discrete([0.0, 0.01]))], trials), {})
+    assert facts["trials"]["mean"]["accuracy"] == [12345678.0, 234.56789012]
+    assert facts["hparams"][0]["category"]
+    assert facts["hparams"][0]["levels"] == ("0.01", "none")
+
+
 def test_time_is_what_was_trained_and_not_what_lay_aside() -> None:
     cost = facts_of(sessions(held=True), {})["cost"]
     assert cost["training"] == pytest.approx(60 + HOUR + HOUR / 2 + 130, abs=5)

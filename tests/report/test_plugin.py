@@ -151,6 +151,12 @@ def test_without_a_sweep_there_is_no_tab(logdir: str) -> None:
     assert not SweepPlugin(SimpleNamespace(logdir=logdir)).is_active()
 
 
+def test_a_home_directory_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sweep(configured(tmp_path / "logs", NUMBERS))
+    assert SweepPlugin(SimpleNamespace(logdir="~/logs")).is_active()
+
+
 def test_a_damaged_record_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "sweep.db").write_bytes(b"this is no database" * 100)
     plugin, said = SweepPlugin(SimpleNamespace(logdir=str(tmp_path))), []

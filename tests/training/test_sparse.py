@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 from tensorflow.python.framework.func_graph import FuncGraph
 from test_lean import operations
 
-from gridsearch.training.lean import lean, sparse
+from gridsearch.training.lean import lean, pooling, sparse
 
 BFLOAT16 = tf.bfloat16.as_numpy_dtype
 
@@ -199,6 +202,8 @@ def test_training_with_them_is_training(policy: str, tolerance: float, conv: dic
         ({}, {"pool_size": (1, 2)}, {}),
         ({"dtype": "mixed_float16"}, {}, {}),
         ({"activation": "relu6"}, {}, {}),
+        ({}, {"activity_regularizer": "l2"}, {}),
+        ({"dtype": "mixed_bfloat16"}, {"dtype": "float32"}, {}),
         ({}, {}, {"jit_compile": True}),
     ],
 )
@@ -215,6 +220,113 @@ def test_a_matrix_unit_is_quicker_with_all_numbers_in_bfloat16_alone(monkeypatch
     monkeypatch.setattr("gridsearch.training.lean.pooling.matrix_unit", lambda: True)
     assert "PyFuncStateless" not in operations(lean(network("mixed_bfloat16")))
     assert "PyFuncStateless" in operations(lean(network("float32")))
+
+
+def test_of_pictures_that_nobody_asks_for_there_is_no_gradient() -> None:
+    random = np.random.default_rng(0)
+    pictures, kernel = random.random((2, 4, 6, 8), "float32"), random.random((3, 3, 8, 4), "float32")
+    units = tf.nn.conv2d(pictures, kernel, 1, "SAME").numpy()
+    highest = tf.nn.max_pool2d(units, 2, 2, "VALID").numpy()
+    case = (pictures, units, highest, random.random(highest.shape, "float32"), kernel)
+    both = sparse.gradients(*case, before=(1, 1), pool=(2, 2))
+    assert np.array_equal(both[1], sparse.gradients(*case, before=(1, 1), pool=(2, 2), wanted=False))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_network_on_pictures_of_many_channels_needs_no_gradient_of_them(frozen: bool) -> None:
+    def made() -> keras.Model:
+        keras.utils.set_random_seed(3)
+        layers = keras.layers
+        first = [layers.Conv2D(8, 3, activation="relu", trainable=False)] if frozen else []
+        row = [layers.Input((8, 8, 8)), *first, layers.Conv2D(4, 3, activation="relu"), layers.MaxPooling2D()]
+        model = keras.Sequential([*row, layers.Flatten(), layers.Dense(2, activation="softmax")])
+        model.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy")
+        return model
+
+    random = np.random.default_rng(0)
+    pictures, classes = random.random((16, 8, 8, 8), "float32"), np.eye(2, dtype="float32")[random.integers(0, 2, 16)]
+    stock, quick = made(), lean(made())
+    for _ in range(4):
+        assert float(quick.train_on_batch(pictures, classes)) == pytest.approx(
+            float(stock.train_on_batch(pictures, classes)), abs=1e-6
+        )
+
+
+def test_shapes_that_do_not_belong_together_are_refused() -> None:
+    ones = np.ones((1, 4, 4, 1), "float32")
+    for highest, upstream in ((ones, ones), (ones[:, :2, :2], ones[:, :2, :1])):
+        with pytest.raises(ValueError, match=r"units of \(1, 4, 4, 1\) pooled to"):
+            sparse.gradients(ones, ones, highest, upstream, ones[:, :1, :1, :, None][0], before=(0, 0), pool=(2, 2))
+
+
+@pytest.mark.parametrize(("granted", "set_here", "threads"), [("1", 0, 1), ("3", 0, 3), ("3", 2, 2), ("", 0, 5)])
+def test_they_have_as_many_threads_as_tensorflow(
+    granted: str, set_here: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", granted)
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: set_here)
+    monkeypatch.setattr(pooling, "processors", lambda: 5)
+    assert pooling._threads() == threads
+
+
+def test_layers_that_one_network_lends_to_another_are_made_lean_once() -> None:
+    lent = network()
+    layers = lent.layers
+    learned(lean(lent))
+    for between in ([], [keras.layers.Dropout(0.5, seed=1)]):
+
+        def borrowed(row: list[Any] = between) -> keras.Model:
+            head = [keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")]
+            keras.utils.set_random_seed(4)
+            model = keras.Sequential([keras.Input((8, 8, 3)), *layers[:4], *row, *head])
+            model.compile(keras.optimizers.SGD(0.0), "categorical_crossentropy", metrics=["accuracy"])
+            return model
+
+        model = lean(borrowed())
+        pictures = np.random.default_rng(0).random((4, 8, 8, 3), "float32")
+        quick = np.asarray(model(pictures, training=False))
+        learned(model)
+        for layer in model.layers:
+            vars(layer).pop("call", None)
+        assert np.allclose(quick, model(pictures, training=False), atol=1e-6)
+        functional = keras.Model(model.inputs[0], model.outputs[0])
+        lean(model)
+        functional.compile("sgd", "categorical_crossentropy")
+        assert np.allclose(quick, lean(functional)(pictures, training=False), atol=1e-6)
+
+
+@pytest.mark.parametrize("harm", ["empty", "unreadable folder"])
+def test_compiled_code_that_cannot_be_read_is_compiled_anew(harm: str, tmp_path: Path) -> None:
+    module = tmp_path / "sparse.py"
+    module.write_bytes(Path(sparse.__file__).read_bytes())
+    code = "import numpy as np, sparse; print(sparse._floats(np.ones(3)).tolist())"
+
+    def run() -> str:
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = run()
+    kept = [*tmp_path.rglob("*.nbi"), *tmp_path.rglob("*.nbc")]
+    assert kept
+    for file in kept:
+        file.unlink()
+        if harm == "empty":
+            file.touch()
+        else:
+            file.mkdir()  # which is no file that anybody could read or write
+    assert run() == first == "[1.0, 1.0, 1.0]\n"
+
+
+def test_without_numba_tensorflow_s_own_gradients_do(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setitem(sys.modules, "gridsearch.training.lean.sparse", None)
+    pooling._has_numba.cache_clear()
+    try:
+        for _ in range(2):
+            assert "PyFuncStateless" not in operations(lean(network()))
+    finally:
+        pooling._has_numba.cache_clear()
+    assert capsys.readouterr().err.count("gradients by all numbers") == 1
 
 
 def test_nothing_stays_of_a_model_that_was_let_go() -> None:

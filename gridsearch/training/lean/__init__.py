@@ -12,15 +12,21 @@ import keras
 
 from gridsearch.training.lean.dropout import LeanDropout, varied_dropouts
 from gridsearch.training.lean.optimizers import in_one_pass
-from gridsearch.training.lean.pooling import pooling_first
+from gridsearch.training.lean.pooling import CONVOLUTIONS, POOLINGS, pooling_first
 
 __all__ = ["forgettable", "lean", "varied_dropouts"]
+
+
+SWAPPED = (*CONVOLUTIONS, *POOLINGS, keras.layers.Dropout)
 
 
 def lean(model: keras.Model) -> keras.Model:
     """Swap what can be swapped in a compiled model and return it; on other backends nothing can."""
     if keras.backend.backend() == "tensorflow":
         forgettable(model)
+        for layer in model._flatten_layers(include_self=False):
+            if type(layer) in SWAPPED:  # a network that was made lean may have lent its layers to this one
+                vars(layer).pop("call", None)
         model.optimizer.update_step = in_one_pass(model.optimizer)
         for layer in varied_dropouts(model):
             layer.call = LeanDropout(layer)

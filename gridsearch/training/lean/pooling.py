@@ -7,8 +7,11 @@ through both nearly all is zero: see ``sparse``.
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from typing import Any
 
 import keras
@@ -16,7 +19,7 @@ import keras
 from gridsearch.hardware import matrix_unit, processors
 from gridsearch.training.lean.dropout import LeanDropout
 
-__all__ = ["pooling_first"]
+__all__ = ["CONVOLUTIONS", "POOLINGS", "pooling_first"]
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 POOLINGS = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
@@ -39,7 +42,8 @@ def pooling_first(model: keras.Model) -> None:
             type(convolution) in CONVOLUTIONS
             and type(pooling) in POOLINGS
             and convolution.activation is keras.activations.relu
-            and convolution.activity_regularizer is None
+            and convolution.activity_regularizer is pooling.activity_regularizer is None
+            and convolution.compute_dtype == pooling.compute_dtype
         ):
             dropout = getattr(following, "call", None)
             relu_here = not isinstance(dropout, LeanDropout)
@@ -50,11 +54,11 @@ def pooling_first(model: keras.Model) -> None:
             bias_here = bias_here and convolution.use_bias and convolution.data_format == "channels_last"
             biased = convolution if bias_here else None
             if sparse:
-                convolution.call = partial(_pooled, convolution, pooling, pooling.call)
+                convolution.call = partial(_pooled, convolution, pooling)
                 pooling.call = partial(_completed, keras.ops.convert_to_tensor, biased, relu_here)
             else:
                 convolution.call = partial(_bare, convolution, convolution.use_bias and not bias_here)
-                pooling.call = partial(_completed, pooling.call, biased, relu_here)
+                pooling.call = partial(_completed, partial(type(pooling).call, pooling), biased, relu_here)
 
 
 def _has_sparse_gradients(convolution: keras.layers.Layer, pooling: keras.layers.Layer) -> bool:
@@ -76,12 +80,22 @@ def _has_sparse_gradients(convolution: keras.layers.Layer, pooling: keras.layers
         and convolution.kernel.shape[2] >= WORTHWHILE
         and (convolution.compute_dtype == "float32" or (convolution.compute_dtype == "bfloat16" and not matrix_unit()))
         and not tf.config.list_physical_devices("GPU")
+        and _has_numba()
     )
 
 
-def _pooled(
-    convolution: keras.layers.Layer, pooling: keras.layers.Layer, pool: Callable[[Any], Any], inputs: Any
-) -> Any:
+@cache
+def _has_numba() -> bool:
+    """Whether Numba can be imported, which wants a NumPy that it knows; without it TensorFlow does its work."""
+    try:
+        import_module("gridsearch.training.lean.sparse")
+    except Exception as error:
+        print(f"gradients by all numbers, not the sparse ones: {type(error).__name__}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _pooled(convolution: keras.layers.Layer, pooling: keras.layers.Layer, inputs: Any) -> Any:
     """``call`` of a convolution, without activation and bias, together with the pooling behind it."""
     import tensorflow as tf
     from tensorflow.python.eager import record
@@ -90,21 +104,33 @@ def _pooled(
 
     height, width = convolution.kernel_size
     before = ((height - 1) // 2, (width - 1) // 2) if convolution.padding == "same" else (0, 0)
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or processors()
-    found = partial(gradients, before=before, pool=tuple(pooling.pool_size), threads=threads)
+    found = partial(gradients, before=before, pool=tuple(pooling.pool_size), threads=_threads())
     seen = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(convolution.kernel)]
+    wanted = record.should_record_backprop(seen[:1])  # not of pictures, nor behind layers that are not trained
 
     def backward(upstream: Any) -> Any:
-        kinds = [tensor.dtype for tensor in seen]
-        of_both = tf.numpy_function(found, [seen[0], units, highest, upstream, seen[1]], kinds, stateful=False)
+        arguments, kinds = [seen[0], units, highest, upstream, seen[1]], [tensor.dtype for tensor in seen]
+        if not wanted:
+            of_kernel = tf.numpy_function(partial(found, wanted=False), arguments, kinds[1], stateful=False)
+            return [None, tf.ensure_shape(of_kernel, seen[1].shape)]
+        of_both = tf.numpy_function(found, arguments, kinds, stateful=False)
         return [tf.ensure_shape(gradient, tensor.shape) for gradient, tensor in zip(of_both, seen, strict=True)]
 
     # What tf.custom_gradient does, but for one thing: it would register the gradient for the life of the process.
     with record.stop_recording():
         units = convolution.convolution_op(*seen)
-        highest = pool(units)
+        highest = type(pooling).call(pooling, units)
     record.record_operation("ConvolutionWithPooling", [highest], seen, backward)
     return highest
+
+
+def _threads() -> int:
+    """As many as TensorFlow's own operations have: by its setting, or by the environment of a worker."""
+    import tensorflow as tf
+
+    granted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    set_here: int = tf.config.threading.get_intra_op_parallelism_threads()
+    return set_here or (int(granted) if granted.isdecimal() else 0) or processors()
 
 
 def _bare(layer: keras.layers.Layer, use_bias: bool, inputs: Any) -> Any:

@@ -11,6 +11,7 @@ pieces of lines as the kernel has rows, and so is a kernel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -35,9 +36,26 @@ def _compiled(function: Any) -> Any:
     """A function compiled at its first call, and kept on disk for other processes where there is a place for it."""
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"}
     try:
-        return njit(cache=True, **options)(function)
+        compiled = njit(cache=True, **options)(function)
     except RuntimeError:  # neither the folder of this file nor the user's cache can be written
         return njit(**options)(function)
+    kept = getattr(compiled, "_cache", None)
+    for name in ("load_overload", "save_overload"):
+        if hasattr(kept, name):
+            setattr(kept, name, _forgiving(getattr(kept, name)))
+    return compiled
+
+
+def _forgiving(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Without exceptions: kept code that is damaged, another user's or finds no room is as good as none."""
+
+    def forgiving(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Exception:
+            return None
+
+    return forgiving
 
 
 def gradients(
@@ -50,7 +68,8 @@ def gradients(
     before: Size,
     pool: Size,
     threads: int = 1,
-) -> tuple[Array, Array]:
+    wanted: bool = True,
+) -> tuple[Array, Array] | Array:
     """The gradients of a convolution's inputs and kernel, from the gradient of the pooling behind it.
 
     The convolution has stride 1, the pooling moves by its own size and pads nothing. Where several units of a window
@@ -65,15 +84,22 @@ def gradients(
         before: the convolution's padding above and to the left, pixels.
         pool: the window's height and width, units.
         threads: that the pictures are divided among.
+        wanted: whether the gradient of ``pictures`` is.
 
     Returns:
-        Gradients of ``pictures`` and ``kernel``, of their shapes and dtype, summed in float32.
+        Gradients of ``pictures``, if it is wanted, and of ``kernel``, of their shapes and dtype, summed in float32.
+
+    Raises:
+        ValueError: shapes that do not belong together; what is compiled would not notice.
     """
+    pooled = (units.shape[1] // pool[0], units.shape[2] // pool[1])
+    if not highest.shape == upstream.shape == (len(pictures), *pooled, kernel.shape[3]):
+        raise ValueError(f"units of {units.shape} pooled to {highest.shape}, with a gradient of {upstream.shape}")
     height, width, channels, filters = kernel.shape
     bits = np.dtype(f"u{pictures.dtype.itemsize}")
     shape = (height, width, *before, *pool)
     kernels = _floats(kernel.transpose(3, 0, 1, 2))
-    of_pictures = np.empty(pictures.shape, bits)
+    of_pictures = np.empty(pictures.shape if wanted else (len(pictures), 0, 0, 0), bits)
 
     def part(where: slice) -> Array:
         of_kernels = _floats(np.zeros(kernel.size, np.float32))
@@ -92,7 +118,8 @@ def gradients(
     for one in found:
         summed += one
     of_kernels = summed.reshape(filters, height, width, channels).transpose(1, 2, 3, 0)
-    return of_pictures.view(pictures.dtype), np.ascontiguousarray(of_kernels.astype(kernel.dtype))
+    of_kernel = np.ascontiguousarray(of_kernels.astype(kernel.dtype))
+    return (of_pictures.view(pictures.dtype), of_kernel) if wanted else of_kernel
 
 
 def _floats(numbers: Array) -> Array:
@@ -126,7 +153,7 @@ def _backward(
     kernel_height, kernel_width, above, left, pool_height, pool_width = shape
     _, height, width, channels = pictures.shape
     _, rows, columns, filters = units.shape
-    windows, window = highest.shape[2], pool_height * pool_width
+    windows, window, wanted = highest.shape[2], pool_height * pool_width, of_pictures.shape[1] > 0
     line, piece = (columns + kernel_width - 1) * channels, kernel_width * channels
     begin, end = left * channels, (left + width) * channels
 
@@ -157,10 +184,12 @@ def _backward(
                     here[:] = 0
             for f in range(filters):
                 _add(of_kernels, filter_at[f], piece, seen.view(np.float32), line, by_filter, f, kernel_height, piece)
+            if not wanted:
+                continue
             below = summed[top * line :].view(np.float32)
             for unit in range(len(unit_at)):
                 _add(below, unit_at[unit], line, kernels, piece, by_unit, unit, kernel_height, piece)
-        for y in range(height):
+        for y in range(height if wanted else 0):
             start = (y + above) * line
             _narrow(summed[start + begin : start + end], of_pictures[picture, y].reshape(-1))
 
