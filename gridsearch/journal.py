@@ -46,7 +46,7 @@ from gridsearch.record import (
 from gridsearch.storage import boot_id, lives, told_plainly
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 
-__all__ = ["FINGERPRINT", "Journal", "refuse_other_recipe"]
+__all__ = ["FINGERPRINT", "Journal", "refuse_other_goal", "refuse_other_recipe"]
 
 FINGERPRINT = "data.fingerprint"
 """The recipe's key that says which pictures they were; with the folders behind it where they are swept."""
@@ -226,7 +226,7 @@ class Journal:
         """
         if anything_trained(self._database):
             refuse_other_recipe(self.facts()["recipe"], recipe, config.space.hparams, self.home)
-            self._refuse_other_goal(config)
+            refuse_other_goal(self.facts()["objective"]["maximize"], config.objective.maximize, self.home)
         with self.transaction():
             if "identity" not in self.facts():
                 self.set_fact("identity", inherited_identity(self._database) or uuid.uuid4().hex)
@@ -234,15 +234,6 @@ class Journal:
             self.set_fact("tables", config.tables())
             self.set_fact("folder", str(config.folder))
             self.set_fact("objective", asdict(config.objective))
-
-    def _refuse_other_goal(self, config: SweepConfig) -> None:
-        either = (self.facts()["objective"]["maximize"], config.objective.maximize)
-        was, now = ("max" if maximize else "min" for maximize in either)
-        if was != now:
-            cure = (
-                "Name another directory with --logdir: best epochs and models were chosen for the goal recorded here."
-            )
-            raise HomeError(f"sweep.goal: recorded {was!r}, now {now!r}", where=str(self.home), cure=cure)
 
     def has(self, values: Combination) -> bool:
         """Whether a combination has a trial."""
@@ -396,3 +387,11 @@ def refuse_other_recipe(
         lines = "\n  ".join(differing)
         cure = "Change it back, or name another directory with --logdir: results of two recipes cannot be compared."
         raise HomeError(f"was trained with another recipe:\n  {lines}", where=str(home), cure=cure)
+
+
+def refuse_other_goal(recorded: bool, wanted: bool, home: Path) -> None:
+    """Raise HomeError where more was better and is no longer, or the other way round."""
+    if recorded != wanted:
+        was, now = ("max" if maximize else "min" for maximize in (recorded, wanted))
+        cure = "Name another directory with --logdir: best epochs and models were chosen for the goal recorded here."
+        raise HomeError(f"sweep.goal: recorded {was!r}, now {now!r}", where=str(home), cure=cure)

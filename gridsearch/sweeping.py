@@ -15,7 +15,7 @@ from gridsearch.entrypoints import refuse_missing
 from gridsearch.errors import Interrupted, NothingRecorded, UserError
 from gridsearch.executors import Executor, Steers
 from gridsearch.executors.inline import InlineExecutor
-from gridsearch.journal import FINGERPRINT, Journal, refuse_other_recipe
+from gridsearch.journal import FINGERPRINT, Journal, refuse_other_goal, refuse_other_recipe
 from gridsearch.planning import Plan, plan_of
 from gridsearch.record import Record
 from gridsearch.runner import Limits, Runner
@@ -60,7 +60,7 @@ def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
 
     Raises:
         SweepFileError: it names a function that is not there.
-        HomeError: there is a record that cannot be read, or is of another recipe.
+        HomeError: there is a record that cannot be read, or is of another recipe or goal.
     """
     refuse_missing(config)
     home = config.sweep.logdir
@@ -70,6 +70,7 @@ def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
         record = None
     if record is not None and record.trained:
         refuse_other_recipe(record.recipe, config.recipe(), config.space.hparams, home)
+        refuse_other_goal(record.objective.maximize, config.objective.maximize, home)
     return Preview(config, plan_of(config, record, retry=retry), record)
 
 

@@ -48,7 +48,7 @@ def run_session(task: Task, emit: Emit, hear: Hear = lambda epoch: Verdict.GO_ON
     except BaseException as error:  # a sys.exit() of the user's ends the trial, not the sweep
         if isinstance(error, KeyboardInterrupt):
             raise
-        with contextlib.suppress(OSError):  # the log may be on the disk that is full
+        with contextlib.suppress(Exception):  # the log may be on the disk that is full, or closed
             traceback.print_exc()
         outcome = _blamed(error)
     emit(Ended(task.session.name, _with_facts(outcome, reporter)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import math
 import multiprocessing
@@ -179,6 +180,19 @@ def _closes_its_output(report: Report) -> dict[str, float]:
     return {"accuracy": 0.5}
 
 
+def _wraps_its_output(report: Report) -> dict[str, float]:
+    sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+    sys.stderr = codecs.getwriter("utf-8")(sys.stderr.detach())  # type: ignore[assignment]
+    print("wrapped", file=sys.stderr)
+    return {"accuracy": 0.5}
+
+
+def _closes_the_real_output(report: Report) -> dict[str, float]:
+    sys.stdout.close()
+    sys.stderr.close()
+    raise RuntimeError("nowhere to say this")
+
+
 def _leaves_a_package_without_version(report: Report) -> dict[str, float]:
     sys.modules.setdefault("torch", types.ModuleType("torch"))
     return {"accuracy": 0.5}
@@ -203,5 +217,7 @@ BEHAVIOURS: dict[str, Callable[[Report], dict[str, float]]] = {
     "ends": _ends_what_it_has_started,
     "odd": _raises_something_odd,
     "closes": _closes_its_output,
+    "wraps": _wraps_its_output,
+    "closes it": _closes_the_real_output,
     "unversioned": _leaves_a_package_without_version,
 }

@@ -260,9 +260,10 @@ def test_a_plan_says_how_long_each_is_trained_as_far_as_that_is_known(folder: Pa
 
 def test_another_goal_is_refused_once_models_and_best_epochs_were_chosen_by_the_first(folder: Path) -> None:
     gridsearch(folder, "sweep")
-    done = gridsearch(folder, "sweep", "--set", "sweep.goal='min'")
-    assert done.returncode == 2
-    assert "sweep.goal: recorded 'max', now 'min'" in done.stderr
+    for verb in ("sweep", "plan"):
+        done = gridsearch(folder, verb, "--set", "sweep.goal='min'")
+        assert done.returncode == 2
+        assert "sweep.goal: recorded 'max', now 'min'" in done.stderr
 
 
 def test_another_recipe_is_refused_with_the_key_named(folder: Path) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psutil
 
@@ -114,20 +114,24 @@ def _receive(connection: Connection, tasks: queue.SimpleQueue[Task], answers: qu
 def _output_to(log: Path) -> Iterator[None]:
     """Everything this process prints, from C++ too, goes to a trial's log."""
     saved = [os.dup(1), os.dup(2)]
-    streams = sys.stdout, sys.stderr
     file = _opened(log)
     try:
         _flush()
         os.dup2(file, 1)
         os.dup2(file, 2)
+        # Anew: an earlier trial may have closed them, or put others in their place that close them when they go.
+        sys.stdout, sys.stderr = _stream(1), _stream(2)
         yield
     finally:
         _flush()
-        sys.stdout, sys.stderr = streams  # a trial may have put others in their place
         for original, number in zip(saved, (1, 2), strict=True):
             os.dup2(original, number)
             os.close(original)
         os.close(file)
+
+
+def _stream(descriptor: int) -> TextIO:
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _opened(log: Path) -> int:

@@ -144,7 +144,8 @@ def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> 
             events.end(record)
         with journal.transaction():
             journal.told([record.name for record, _ in sessions])
-    (home / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
+    if sessions:
+        (home / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
     return Imported(**counts, logdir=str(home))
 
 

@@ -55,7 +55,7 @@ def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> I
     probabilities = _probabilities(model_file)
     for first in range(0, len(pictures), AT_ONCE):
         batch = np.stack([scale(_read(file, settings)) for file in pictures[first : first + AT_ONCE]])
-        yield from np.asarray(probabilities(keras.ops.convert_to_tensor(model.predict_on_batch(batch))))
+        yield from keras.ops.convert_to_numpy(probabilities(keras.ops.convert_to_tensor(model.predict_on_batch(batch))))
 
 
 def _loaded(file: Path, settings: Settings) -> keras.Model:

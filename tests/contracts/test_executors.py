@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,10 +185,7 @@ def test_what_ended_before_an_executor_was_closed_can_still_be_collected(home: P
     executor = ProcessExecutor([Place()] * 2)
     executor.submit(task(home, "fine"))
     executor.submit(task(home, "hangs", 2))
-    deadline = time.monotonic() + PATIENCE
-    while not all(worker.connection.poll() for worker in executor._workers) or _is_training(home, "run-0001"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_an_end(executor)
     executor.close()
     (ended,) = (message for message in executor.collect(0.0) if isinstance(message, Ended))
     assert (ended.session, ended.outcome.status) == ("run-0001", Status.COMPLETED)
@@ -197,27 +195,23 @@ def test_what_ended_before_an_executor_was_closed_can_still_be_collected(home: P
 def test_a_session_that_ended_before_it_was_cancelled_has_its_own_end_first(home: Path) -> None:
     executor = ProcessExecutor([Place()])
     executor.submit(task(home, "fine"))
-    deadline = time.monotonic() + PATIENCE
-    while _is_training(home, "run-0001"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_an_end(executor)
     executor.cancel("run-0001", Outcome.failed(FailureKind.TIMEOUT, "too long"))
     ends = [message.outcome.status for message in executor.collect(0.0) if isinstance(message, Ended)]
     assert ends == [Status.COMPLETED, Status.FAILED]
     executor.close()
 
 
-def _is_training(home: Path, name: str) -> bool:
-    """Whether a worker that says nothing but its log still works at a session."""
-    log = home / name / "log.txt"
-    if not log.exists():
-        return True
-    size = log.stat().st_size
-    time.sleep(1.0)  # the end is sent within milliseconds of what it prints last
-    return size == 0
+def wait_for_an_end(executor: ProcessExecutor) -> None:
+    """Until the first worker has sent one, which is left unread."""
+    deadline = time.monotonic() + PATIENCE
+    with socket.socket(fileno=os.dup(executor._workers[0].connection.fileno())) as peeked:
+        while b"Ended" not in peeked.recv(2**20, socket.MSG_PEEK):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
-@pytest.mark.parametrize("behaviour", ["ends", "closes", "unversioned"])
+@pytest.mark.parametrize("behaviour", ["ends", "closes", "wraps", "unversioned"])
 def test_a_trial_may_do_this_and_the_worker_goes_on(processes: ProcessExecutor, home: Path, behaviour: str) -> None:
     first = outcome_of(processes, home, behaviour)
     assert first.status is Status.COMPLETED, first.message
@@ -230,3 +224,10 @@ def test_a_trial_may_do_this_and_the_worker_goes_on(processes: ProcessExecutor, 
 def test_whatever_a_trial_raises_is_its_outcome(executor: Executor, home: Path) -> None:
     outcome = outcome_of(executor, home, "odd")
     assert (outcome.kind, outcome.message) == (FailureKind.EXCEPTION, "Odd: its message cannot be made: ValueError")
+
+
+def test_a_trial_that_closes_the_real_output_is_the_only_one_to_fail(processes: ProcessExecutor, home: Path) -> None:
+    outcome = outcome_of(processes, home, "closes it")
+    assert (outcome.kind, outcome.message) == (FailureKind.EXCEPTION, "RuntimeError: nowhere to say this")
+    assert outcome_of(processes, home, "fine").facts["pid"] == outcome.facts["pid"]
+    assert "trained well" in (home / "run-0001" / "log.txt").read_text()
