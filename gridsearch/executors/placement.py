@@ -1,7 +1,7 @@
 """How many workers, on which GPU and with how many threads each.
 
 With GPUs: one worker for each. Without: one worker per processor with one thread each, because two processes of one
-thread train 1.2 times as fast as one process of two (benchmarks/RESULTS.md), but no more than memory allows; the
+thread trained 1.2 times as fast as one process of two when this was decided, but no more than memory allows; the
 processors are then shared out, so that none is idle. It depends on the machine alone and not on what is left to train:
 sums come out the same in the last digit only with the same number of threads.
 """
