@@ -2,11 +2,10 @@
 
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
-    words               errors  hparams  grid  searchspace  trials
-    memory and choice   storage  hardware  sweepfile  discovering  settings  searching  config  entrypoints
-                        record  journal  planning  rehearsal  strategies/
-    doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  stopping  overdue  rungs
-                        advice
+    words               errors  hparams  grid  searchspace  trials  system/
+    memory and choice   sweepfile  discovering  settings  searching  config  entrypoints  record  journal  planning
+                        rehearsal  strategies/
+    doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  overdue  rungs  advice
     telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  kerastuner/
                         importing/  analysis/  report/  commands  cli
 

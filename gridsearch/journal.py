@@ -43,7 +43,7 @@ from gridsearch.record import (
     inherited_identity,
     read_record,
 )
-from gridsearch.storage import boot_id, lives, told_plainly
+from gridsearch.system.files import boot_id, lives, told_plainly
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 
 __all__ = ["FINGERPRINT", "Journal", "refuse_other_goal", "refuse_other_recipe"]

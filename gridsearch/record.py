@@ -23,8 +23,8 @@ from typing import Any
 from gridsearch.errors import HomeError, NothingRecorded
 from gridsearch.grid import united
 from gridsearch.hparams import HParam
-from gridsearch.storage import lives, told_plainly
 from gridsearch.sweepfile import declared_grids
+from gridsearch.system.files import lives, told_plainly
 from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial
 
 __all__ = ["DATABASE", "SCHEMA_VERSION", "Record", "SessionRecord", "TrialRecord", "connect"]

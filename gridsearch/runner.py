@@ -27,9 +27,9 @@ from gridsearch.planning import owed, standings
 from gridsearch.record import SessionRecord, TrialRecord, read_epochs
 from gridsearch.rungs import Shelf, continued, released
 from gridsearch.searching import uses_rungs
-from gridsearch.stopping import Stop
-from gridsearch.storage import disk_full, is_full
 from gridsearch.strategies import Strategy, Wait
+from gridsearch.system.files import disk_full, is_full
+from gridsearch.system.signals import Stop
 from gridsearch.tasks import Task
 from gridsearch.trials import Ended, Epoch, Message, Outcome, Session, Status
 from gridsearch.writers import Writer

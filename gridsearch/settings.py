@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from gridsearch.hardware import native_bfloat16
+from gridsearch.system.hardware import native_bfloat16
 from gridsearch.trials import FailureKind
 
 __all__ = [

@@ -20,10 +20,10 @@ from gridsearch.planning import Plan, plan_of
 from gridsearch.record import Record
 from gridsearch.runner import Limits, Runner
 from gridsearch.searching import uses_rungs
-from gridsearch.stopping import Stop
-from gridsearch.storage import told_plainly
 from gridsearch.strategies import Judges
 from gridsearch.strategies.choice import chosen
+from gridsearch.system.files import told_plainly
+from gridsearch.system.signals import Stop
 from gridsearch.writers import Writer, background_of
 from gridsearch.writers.choice import cure_of, refuse_unknown
 from gridsearch.writers.outside import Outside

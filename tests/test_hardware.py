@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gridsearch import hardware
 from gridsearch.config import SweepConfig
 from gridsearch.settings import Training
+from gridsearch.system import hardware
 
 
 @pytest.fixture(autouse=True)

@@ -21,9 +21,9 @@ from gridsearch.journal import Journal
 from gridsearch.planning import Plan
 from gridsearch.record import Record, SessionRecord, read_epochs
 from gridsearch.runner import Limits
-from gridsearch.stopping import Stop
 from gridsearch.strategies.median import Median
 from gridsearch.sweeping import _executor, preview, sweep
+from gridsearch.system.signals import Stop
 from gridsearch.tasks import Task
 from gridsearch.trials import Epoch, FailureKind, Message, Outcome, Session, Status, Verdict
 from gridsearch.worker import run_session

@@ -6,13 +6,13 @@ import signal
 
 import pytest
 
-from gridsearch.stopping import ONE_REQUEST, Stop
+from gridsearch.system.signals import ONE_REQUEST, Stop
 
 
 def test_signals_at_once_are_one_request_and_a_later_one_ends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     now, done = [100.0], []
-    monkeypatch.setattr("gridsearch.stopping.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("gridsearch.stopping.os._exit", lambda status: done.append(status))
+    monkeypatch.setattr("gridsearch.system.signals.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gridsearch.system.signals.os._exit", lambda status: done.append(status))
     with Stop() as stop:
         stop.at_once = lambda: done.append("at once")
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 import psutil
 
-from gridsearch.stopping import STOP_SIGNALS
+from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.tasks import Task
 from gridsearch.trials import Message, Verdict
 from gridsearch.worker import run_session

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gridsearch.errors import UserError
-from gridsearch.hardware import gpus as visible_gpus
-from gridsearch.hardware import memory_available, processors
+from gridsearch.system.hardware import gpus as visible_gpus
+from gridsearch.system.hardware import memory_available, processors
 
 __all__ = ["Place", "places"]
 

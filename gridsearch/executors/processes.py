@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO
 
 from gridsearch.executors.placement import Place
-from gridsearch.stopping import STOP_SIGNALS
+from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.tasks import Task
 from gridsearch.trials import Ended, FailureKind, Message, Outcome, Verdict
 

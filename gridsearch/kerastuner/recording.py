@@ -20,8 +20,8 @@ from gridsearch.hparams import Combination, combination_id
 from gridsearch.journal import Journal
 from gridsearch.record import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released
-from gridsearch.storage import is_full
 from gridsearch.sweeping import write_experiment_if_new
+from gridsearch.system.files import is_full
 from gridsearch.tasks import numbers
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, is_finite, summarise
 from gridsearch.writers import Writer, background_of

@@ -15,7 +15,7 @@ from typing import Any
 
 from gridsearch.errors import UserError
 from gridsearch.report.facts import Facts
-from gridsearch.storage import told_plainly
+from gridsearch.system.files import told_plainly
 from gridsearch.tables import plain
 
 try:

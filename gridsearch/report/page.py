@@ -17,7 +17,7 @@ from pathlib import Path
 from gridsearch.record import Record, read_epochs
 from gridsearch.report.assets import script, style
 from gridsearch.report.facts import Facts, facts_of
-from gridsearch.storage import told_plainly
+from gridsearch.system.files import told_plainly
 
 __all__ = ["REPORT", "as_json", "page", "write_report"]
 

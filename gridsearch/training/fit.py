@@ -18,7 +18,7 @@ from typing import Any
 import keras
 
 from gridsearch.settings import Augmentation, Data, Training
-from gridsearch.storage import is_full
+from gridsearch.system.files import is_full
 from gridsearch.tasks import Reporter, Task, load_entry_point, numbers
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from gridsearch.record import SessionRecord, read_history
-from gridsearch.stopping import STOP_SIGNALS
+from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.trials import Epoch
 from gridsearch.writers import Background, Closes, Writer, tell_whole
 from gridsearch.writers.choice import load

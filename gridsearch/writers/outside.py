@@ -27,7 +27,7 @@ from typing import Any
 import psutil
 
 from gridsearch.record import SessionRecord
-from gridsearch.stopping import STOP_SIGNALS
+from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.trials import Epoch
 from gridsearch.writers import Background
 

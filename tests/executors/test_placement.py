@@ -9,7 +9,7 @@ import pytest
 from gridsearch.errors import UserError
 from gridsearch.executors import placement
 from gridsearch.executors.placement import MEMORY_OF_A_WORKER, Place, places
-from gridsearch.hardware import Gpu
+from gridsearch.system.hardware import Gpu
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, processors: int, workers_in_memory: float, gpus: int = 0) -> None:

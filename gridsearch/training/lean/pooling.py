@@ -16,7 +16,7 @@ from typing import Any
 
 import keras
 
-from gridsearch.hardware import matrix_unit, processors
+from gridsearch.system.hardware import matrix_unit, processors
 from gridsearch.training.lean.dropout import LeanDropout
 
 __all__ = ["CONVOLUTIONS", "POOLINGS", "pooling_first"]
