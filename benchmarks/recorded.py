@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.export import FIRST, as_json, history, sessions
-from gridsearch.hparams import Combination, HParam, combination_id
+from gridsearch.hparams.domain import Combination, HParam, combination_id
 from gridsearch.record import Record
 from gridsearch.sweepfile import declared_grids
 from gridsearch.trials import Objective

@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.recorded import Table, load
-from gridsearch.grid import Grid
-from gridsearch.hparams import Discrete, HParam
+from gridsearch.hparams.domain import Discrete, HParam
+from gridsearch.hparams.grid import Grid
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.rehearsal import Rehearsal
-from gridsearch.searchspace import SearchSpace
 from gridsearch.strategies import Strategy
 from gridsearch.strategies.grid import GridStrategy
 from gridsearch.strategies.halving import Halving

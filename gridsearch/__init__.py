@@ -2,7 +2,7 @@
 
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
-    words               errors  hparams  grid  searchspace  trials  system/
+    words               errors  trials  system/  hparams/
     memory and choice   sweepfile  discovering  settings  searching  config  entrypoints  record  journal  planning
                         rehearsal  strategies/
     doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  overdue  rungs  advice
@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gridsearch.config import SweepConfig
-    from gridsearch.grid import Grid
-    from gridsearch.hparams import Discrete, HParam, IntInterval, RealInterval
+    from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
+    from gridsearch.hparams.grid import Grid
     from gridsearch.sweeping import sweep
 
 __all__ = ["Discrete", "Grid", "HParam", "IntInterval", "RealInterval", "SweepConfig", "sweep"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal, ParamSpec, TypeVar
 
 from gridsearch.errors import GridsearchError, StrategyError
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Combination
 from gridsearch.record import TrialRecord
 from gridsearch.strategies import Explains, Judges, Strategy, Wait
 from gridsearch.trials import Objective, Session, Verdict, is_finite

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gridsearch.hparams import Value
+from gridsearch.hparams.domain import Value
 from gridsearch.record import Record, SessionRecord, TrialRecord
 from gridsearch.tensorboard import Dashboard
 from gridsearch.trials import Status

@@ -26,10 +26,10 @@ from pydantic import (
 
 from gridsearch.discovering import with_declared_hparams
 from gridsearch.errors import SweepFileError
-from gridsearch.grid import Space, space_of
-from gridsearch.hparams import Combination, HParam, Value
+from gridsearch.hparams.domain import Combination, HParam, Value
+from gridsearch.hparams.grid import Space, space_of
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.searching import bracket_trials, check_search
-from gridsearch.searchspace import SearchSpace
 from gridsearch.settings import (
     CATS_VS_DOGS,
     HOUSEKEEPING,

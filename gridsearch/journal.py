@@ -31,7 +31,7 @@ import psutil
 
 from gridsearch.config import SweepConfig
 from gridsearch.errors import HomeError
-from gridsearch.hparams import Combination, HParam, combination_id
+from gridsearch.hparams.domain import Combination, HParam, combination_id
 from gridsearch.record import (
     DATABASE,
     SCHEMA_VERSION,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gridsearch.config import SweepConfig
-from gridsearch.hparams import combination_id
+from gridsearch.hparams.domain import combination_id
 from gridsearch.record import Record, TrialRecord
 from gridsearch.settings import Training
 from gridsearch.trials import Session, Status, Trial

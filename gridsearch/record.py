@@ -21,8 +21,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from gridsearch.errors import HomeError, NothingRecorded
-from gridsearch.grid import united
-from gridsearch.hparams import HParam
+from gridsearch.hparams.domain import HParam
+from gridsearch.hparams.grid import united
 from gridsearch.sweepfile import declared_grids
 from gridsearch.system.files import lives, told_plainly
 from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gridsearch.grid import Space
-from gridsearch.hparams import Combination, combination_id
+from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.grid import Space
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record import SessionRecord, TrialRecord
-from gridsearch.searchspace import SearchSpace
 from gridsearch.trials import Outcome, Status
 
 __all__ = ["Shelf", "continued", "released"]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gridsearch.hparams import Combination, IntInterval, RealInterval
-from gridsearch.searchspace import SearchSpace
+from gridsearch.hparams.domain import Combination, IntInterval, RealInterval
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.sweepfile import At
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gridsearch.errors import SweepFileError
-from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval, Value
+from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval, Value
 
 __all__ = [
     "At",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Combination
 from gridsearch.record import Record, TrialRecord
 from gridsearch.trials import Status
 

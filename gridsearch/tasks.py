@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Combination
 from gridsearch.settings import Settings
 from gridsearch.trials import Epoch, Heartbeat, Message, Objective, Session, Verdict, is_finite
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Combination
 
 __all__ = [
     "Ended",

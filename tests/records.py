@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gridsearch.grid import Grid
-from gridsearch.hparams import Combination, HParam, Value, combination_id
+from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
+from gridsearch.hparams.grid import Grid
 from gridsearch.record import Record, SessionRecord, TrialRecord
 from gridsearch.trials import Objective, Outcome, Session, Status, Trial
 

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from gridsearch.config import CATS_VS_DOGS, HOUSEKEEPING, NETWORK, SweepConfig
 from gridsearch.errors import SweepFileError
-from gridsearch.grid import GridUnion
-from gridsearch.hparams import Discrete, HParam, RealInterval
-from gridsearch.searchspace import SearchSpace
+from gridsearch.hparams.domain import Discrete, HParam, RealInterval
+from gridsearch.hparams.grid import GridUnion
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.sweepfile import as_table, declared_grids
 from gridsearch.trials import FailureKind, Objective
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from laws import assert_refused, assert_space_laws, combinations, declarations, hparam_lists, one_type_each, typed
 from tensorboard.plugins.hparams import summary_v2 as tb
 
-from gridsearch.grid import Grid, GridUnion, Space, space_of
-from gridsearch.hparams import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.domain import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.grid import Grid, GridUnion, Space, space_of
 
 TRILLION = 10**12
 DIGITS = [HParam(f"d{n}", Discrete(list(range(10)))) for n in range(12)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from laws import assert_refused, domains, floats, hparam_lists, ints, names, values_of_one_type
 from tensorboard.plugins.hparams import summary_v2 as tb
 
-from gridsearch.hparams import (
+from gridsearch.hparams.domain import (
     LARGEST_INT,
     Discrete,
     Domain,

@@ -13,7 +13,7 @@ from sweeps import configured
 
 from gridsearch.check import check
 from gridsearch.errors import UserError
-from gridsearch.hparams import Discrete, HParam
+from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.importing.kerastuner import read_project
 from gridsearch.importing.records import Found, Source, import_into
 from gridsearch.record import Record, read_epochs

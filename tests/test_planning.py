@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gridsearch.config import SweepConfig
-from gridsearch.hparams import Combination, combination_id
+from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.planning import Plan, owed, plan_of
 from gridsearch.record import Record, SessionRecord, TrialRecord
 from gridsearch.settings import DEFAULT_RETRIES, Training

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from records import record_of
 
-from gridsearch.hparams import Discrete, HParam
+from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.planning import Plan
 from gridsearch.progress import Tally
 from gridsearch.record import SessionRecord

@@ -18,7 +18,7 @@ from sweeps import TESTS, configured
 from gridsearch.check import check
 from gridsearch.config import SweepConfig
 from gridsearch.errors import StrategyError, SweepFileError, UserError
-from gridsearch.hparams import combination_id
+from gridsearch.hparams.domain import combination_id
 from gridsearch.record import Record, read_epochs
 from gridsearch.rerun import rerun
 from gridsearch.searching import foreseen

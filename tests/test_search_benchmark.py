@@ -11,7 +11,7 @@ from sweeps import configured
 
 from benchmarks.recorded import kept, load
 from benchmarks.search import STRATEGIES, found_by
-from gridsearch.grid import Grid
+from gridsearch.hparams.grid import Grid
 from gridsearch.rehearsal import Rehearsal
 from gridsearch.sweeping import sweep
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridsearch.errors import UserError
-from gridsearch.hparams import HParam, Value
+from gridsearch.hparams.domain import HParam, Value
 from gridsearch.record import Record, TrialRecord
 
 __all__ = ["Column", "Floats", "Table", "metrics_of", "tabulated"]

@@ -119,7 +119,7 @@ def _epochs(config: SweepConfig) -> int | None:
 
 
 def _standing(record: Record | None, config: SweepConfig, retry: bool) -> Callable[[Any], str]:
-    from gridsearch.hparams import combination_id
+    from gridsearch.hparams.domain import combination_id
 
     known = standings(config, record.trials if record else (), retry=retry)
     return lambda values: known[i][1] if (i := combination_id(values)) in known else "new"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gridsearch.errors import UserError
-from gridsearch.hparams import HParam
+from gridsearch.hparams.domain import HParam
 from gridsearch.importing.records import Found, Source
 from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
 from gridsearch.trials import Status

@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from gridsearch.errors import UserError
-from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval
+from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval
 from gridsearch.importing.records import Found, Source
 from gridsearch.trials import Status
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from gridsearch.config import SweepConfig
 from gridsearch.errors import UserError
-from gridsearch.hparams import Combination, HParam, Value, combination_id
+from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
 from gridsearch.journal import Journal
 from gridsearch.record import SessionRecord, TrialRecord
 from gridsearch.sweepfile import as_table

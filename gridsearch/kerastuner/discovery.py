@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from gridsearch.hparams import HParam
+from gridsearch.hparams.domain import HParam
 from gridsearch.kerastuner.domains import grids_of
 from gridsearch.sweepfile import as_table
 from gridsearch.tasks import load_entry_point

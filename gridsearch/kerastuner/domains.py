@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval, Value
+from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval, Value
 
 __all__ = ["OURS", "as_declared", "grids_of"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.config import SweepConfig
-from gridsearch.hparams import Combination, combination_id
+from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.journal import Journal
 from gridsearch.record import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released

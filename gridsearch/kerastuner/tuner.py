@@ -24,7 +24,7 @@ import numpy as np
 
 from gridsearch.config import SweepConfig
 from gridsearch.errors import GridsearchError, StrategyError, UserError
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Combination
 from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
 from gridsearch.kerastuner.recording import Handed, Recording
 from gridsearch.record import DATABASE

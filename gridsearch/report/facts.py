@@ -20,7 +20,7 @@ from gridsearch.analysis.importance import METHOD, importance
 from gridsearch.analysis.table import Column, Table, metrics_of, tabulated
 from gridsearch.analysis.variance import separation, variance
 from gridsearch.errors import UserError
-from gridsearch.hparams import HParam
+from gridsearch.hparams.domain import HParam
 from gridsearch.record import Record, SessionRecord, TrialRecord
 from gridsearch.trials import Objective, Status
 

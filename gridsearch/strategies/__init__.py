@@ -22,7 +22,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, Literal, Protocol, runtime_checkable
 
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Combination
 from gridsearch.record import TrialRecord
 from gridsearch.trials import Session, Verdict
 

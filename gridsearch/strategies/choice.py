@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gridsearch.errors import UserError
-from gridsearch.searchspace import SearchSpace
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.settings import OF_OPTUNA
 from gridsearch.strategies import Strategy
 from gridsearch.strategies.grid import GridStrategy

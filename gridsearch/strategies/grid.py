@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gridsearch.grid import Space
-from gridsearch.hparams import Combination, combination_id
+from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.grid import Space
 from gridsearch.record import TrialRecord
 
 __all__ = ["GridStrategy"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from gridsearch.hparams import Combination, combination_id
+from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.record import TrialRecord
 from gridsearch.strategies import WAIT, Explains, Strategy, Wait
 from gridsearch.trials import Objective, Session, Verdict

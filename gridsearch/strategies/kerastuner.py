@@ -14,9 +14,9 @@ from typing import Any, Literal
 import keras_tuner
 from keras_tuner.engine import trial as oracle_trials
 
-from gridsearch.hparams import Combination, Discrete, Domain, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.domain import Combination, Discrete, Domain, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record import TrialRecord
-from gridsearch.searchspace import SearchSpace
 from gridsearch.strategies import WAIT, Wait
 from gridsearch.strategies.random import RandomStrategy
 from gridsearch.trials import Objective, Session, Verdict

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gridsearch.grid import Space
-from gridsearch.hparams import Combination, combination_id
+from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.grid import Space
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record import TrialRecord
-from gridsearch.searchspace import SearchSpace
 from gridsearch.strategies import Explains, Strategy, Wait
 
 __all__ = ["Limited"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Literal
 
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Combination
 from gridsearch.record import TrialRecord
 from gridsearch.strategies import Explains, Strategy, Wait
 from gridsearch.trials import Objective, Session, Status, Verdict

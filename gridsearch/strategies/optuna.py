@@ -15,9 +15,9 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import TrialState
 
-from gridsearch.hparams import Combination, Discrete, Domain, HParam, IntInterval, combination_id
+from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, IntInterval, combination_id
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record import TrialRecord
-from gridsearch.searchspace import SearchSpace
 from gridsearch.strategies import Explains, Strategy, Wait
 from gridsearch.trials import Objective, Session, Status, Verdict
 

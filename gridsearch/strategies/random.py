@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gridsearch.hparams import Combination, combination_id
+from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record import TrialRecord
-from gridsearch.searchspace import SearchSpace
 
 __all__ = ["RandomStrategy"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras_tuner
 
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Combination
 
 __all__ = ["Hyperparameters", "takes_hp"]
 

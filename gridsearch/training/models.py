@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from gridsearch.hparams import Combination, Value
+from gridsearch.hparams.domain import Combination, Value
 
 __all__ = ["Values", "built", "cats_vs_dogs", "load", "takes_numbers"]
 

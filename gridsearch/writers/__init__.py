@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from gridsearch.hparams import HParam
+from gridsearch.hparams.domain import HParam
 from gridsearch.record import Record, SessionRecord
 from gridsearch.trials import Epoch, Objective, Outcome, Status
 

@@ -27,7 +27,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from gridsearch.hparams import Discrete, HParam, Value
+from gridsearch.hparams.domain import Discrete, HParam, Value
 from gridsearch.record import SessionRecord, TrialRecord
 from gridsearch.trials import Epoch, Objective, Status, is_finite
 

@@ -19,7 +19,7 @@ from gridsearch.analysis.correlation import correlation
 from gridsearch.analysis.importance import importance
 from gridsearch.analysis.table import tabulated
 from gridsearch.errors import UserError
-from gridsearch.hparams import Discrete, HParam, IntInterval, RealInterval
+from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
 from gridsearch.record import Record
 
 A = HParam("a", RealInterval(0.0, 1.0, points=5))

@@ -15,7 +15,7 @@ from gridsearch.analysis.effects import effects, fastest_best
 from gridsearch.analysis.table import tabulated
 from gridsearch.analysis.variance import Variance, separation, variance
 from gridsearch.errors import UserError
-from gridsearch.hparams import Discrete, HParam, RealInterval
+from gridsearch.hparams.domain import Discrete, HParam, RealInterval
 from gridsearch.record import Record
 from gridsearch.trials import Objective
 

@@ -16,7 +16,7 @@ from gridsearch.executors import Cancels, Executor
 from gridsearch.executors.inline import InlineExecutor
 from gridsearch.executors.placement import Place
 from gridsearch.executors.processes import ProcessExecutor
-from gridsearch.hparams import combination_id
+from gridsearch.hparams.domain import combination_id
 from gridsearch.tasks import Task
 from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status, Trial
 

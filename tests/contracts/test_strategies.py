@@ -8,11 +8,11 @@ from itertools import islice
 
 import pytest
 
-from gridsearch.grid import Grid
-from gridsearch.hparams import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.domain import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.grid import Grid
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record import TrialRecord
 from gridsearch.rehearsal import Rehearsal, Step
-from gridsearch.searchspace import SearchSpace
 from gridsearch.strategies import Explains, Strategy
 from gridsearch.strategies.grid import GridStrategy
 from gridsearch.strategies.halving import Halving

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sweeps import configured
 
-from gridsearch.hparams import combination_id
+from gridsearch.hparams.domain import combination_id
 from gridsearch.journal import Journal
 from gridsearch.record import SessionRecord
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial

@@ -12,8 +12,8 @@ keras_tuner = pytest.importorskip("keras_tuner")
 
 from gridsearch.config import SweepConfig  # noqa: E402
 from gridsearch.errors import SweepFileError  # noqa: E402
-from gridsearch.grid import space_of  # noqa: E402
-from gridsearch.hparams import Discrete, IntInterval, RealInterval  # noqa: E402
+from gridsearch.hparams.domain import Discrete, IntInterval, RealInterval  # noqa: E402
+from gridsearch.hparams.grid import space_of  # noqa: E402
 from gridsearch.kerastuner.discovery import declared  # noqa: E402
 from gridsearch.kerastuner.domains import grids_of  # noqa: E402
 from gridsearch.training.hyperparameters import Hyperparameters  # noqa: E402

@@ -12,7 +12,7 @@ from PIL import Image
 from records import made, record_of
 from sweeps import configured
 
-from gridsearch.hparams import HParam, RealInterval
+from gridsearch.hparams.domain import HParam, RealInterval
 from gridsearch.record import read_epochs
 from gridsearch.report.facts import facts_of
 from gridsearch.report.figures import FIGURES, write_figures

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from records import made, record_of, recorded
 from sweeps import configured
 
-from gridsearch.hparams import Discrete, HParam, RealInterval
+from gridsearch.hparams.domain import Discrete, HParam, RealInterval
 from gridsearch.record import Record, TrialRecord
 from gridsearch.report.facts import facts_of
 from gridsearch.report.page import page as page_of

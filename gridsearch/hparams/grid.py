@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, overload
 
-from gridsearch.hparams import Combination, Discrete, Domain, HParam, Value
+from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, Value
 
 __all__ = ["Grid", "GridUnion", "Space", "listed", "space_of", "united"]
 

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gridsearch.grid import Space, listed, space_of, united
-from gridsearch.hparams import Combination, Discrete, Domain, HParam, IntInterval, RealInterval, Value
+from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, IntInterval, RealInterval, Value
+from gridsearch.hparams.grid import Space, listed, space_of, united
 
 __all__ = ["SearchSpace", "drawn"]
 
