@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gridsearch.config.toml import declared_grids
 from gridsearch.export import FIRST, as_json, history, sessions
 from gridsearch.hparams.domain import Combination, HParam, combination_id
 from gridsearch.record import Record
-from gridsearch.sweepfile import declared_grids
 from gridsearch.trials import Objective
 
 __all__ = ["Table", "kept", "load"]

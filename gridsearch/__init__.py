@@ -3,8 +3,7 @@
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
     words               errors  trials  system/  hparams/
-    memory and choice   sweepfile  discovering  settings  searching  config  entrypoints  record  journal  planning
-                        rehearsal  strategies/
+    memory and choice   record  journal  planning  rehearsal  strategies/  config/
     doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  overdue  rungs  advice
     telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  kerastuner/
                         importing/  analysis/  report/  commands  cli
@@ -23,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gridsearch.config import SweepConfig
+    from gridsearch.config.sweep_config import SweepConfig
     from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
     from gridsearch.hparams.grid import Grid
     from gridsearch.sweeping import sweep

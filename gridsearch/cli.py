@@ -19,7 +19,7 @@ from gridsearch import __version__
 from gridsearch.errors import GridsearchError
 
 if TYPE_CHECKING:
-    from gridsearch.config import SweepConfig
+    from gridsearch.config.sweep_config import SweepConfig
 
 __all__ = ["cli", "main"]
 
@@ -80,7 +80,7 @@ def cli() -> None:
 
 
 def _config(sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | None) -> SweepConfig:
-    from gridsearch.config import SweepConfig
+    from gridsearch.config.sweep_config import SweepConfig
 
     return SweepConfig.load(sweep_file, overrides, logdir)
 

@@ -29,7 +29,7 @@ from typing import Any, Self
 
 import psutil
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import HomeError
 from gridsearch.hparams.domain import Combination, HParam, combination_id
 from gridsearch.record import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.trials import Ended, FailureKind, Message, Outcome
 
 __all__ = ["STOPPED", "Clock", "excused", "overdue"]

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sections import Training
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import combination_id
 from gridsearch.record import Record, TrialRecord
-from gridsearch.settings import Training
 from gridsearch.trials import Session, Status, Trial
 
 __all__ = ["Plan", "config_of", "owed", "plan_of", "standings"]

@@ -20,10 +20,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from gridsearch.config.toml import declared_grids
 from gridsearch.errors import HomeError, NothingRecorded
 from gridsearch.hparams.domain import HParam
 from gridsearch.hparams.grid import united
-from gridsearch.sweepfile import declared_grids
 from gridsearch.system.files import lives, told_plainly
 from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial
 

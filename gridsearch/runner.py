@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from operator import methodcaller
 
 from gridsearch.advice import Advice
-from gridsearch.config import SweepConfig
+from gridsearch.config.search_checks import uses_rungs
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, StrategyError
 from gridsearch.executors import Cancels, Executor, Pumped, Steers
 from gridsearch.journal import Journal
@@ -26,7 +27,6 @@ from gridsearch.overdue import STOPPED, Clock, excused, overdue
 from gridsearch.planning import owed, standings
 from gridsearch.record import SessionRecord, TrialRecord, read_epochs
 from gridsearch.rungs import Shelf, continued, released
-from gridsearch.searching import uses_rungs
 from gridsearch.strategies import Strategy, Wait
 from gridsearch.system.files import disk_full, is_full
 from gridsearch.system.signals import Stop

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridsearch.config import SweepConfig
-from gridsearch.entrypoints import refuse_missing
+from gridsearch.config.entry_points import refuse_missing
+from gridsearch.config.search_checks import uses_rungs
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, NothingRecorded, UserError
 from gridsearch.executors import Executor, Steers
 from gridsearch.executors.inline import InlineExecutor
@@ -19,7 +20,6 @@ from gridsearch.journal import FINGERPRINT, Journal, refuse_other_goal, refuse_o
 from gridsearch.planning import Plan, plan_of
 from gridsearch.record import Record
 from gridsearch.runner import Limits, Runner
-from gridsearch.searching import uses_rungs
 from gridsearch.strategies import Judges
 from gridsearch.strategies.choice import chosen
 from gridsearch.system.files import told_plainly

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gridsearch.config.sections import Settings
 from gridsearch.hparams.domain import Combination
-from gridsearch.settings import Settings
 from gridsearch.trials import Epoch, Heartbeat, Message, Objective, Session, Verdict, is_finite
 
 __all__ = ["Diverged", "Emit", "Hear", "Reporter", "Stopped", "Task", "UserCodeError", "load_entry_point", "numbers"]

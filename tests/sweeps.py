@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 
 TESTS = Path(__file__).parent
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gridsearch.config import SweepConfig
-from gridsearch.settings import Training
+from gridsearch.config.sections import Training
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.system import hardware
 
 

@@ -14,7 +14,7 @@ import pytest
 from sweeps import configured
 
 from gridsearch.check import check
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import HomeError, Interrupted, StrategyError
 from gridsearch.executors.placement import Place
 from gridsearch.journal import Journal

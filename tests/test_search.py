@@ -16,12 +16,12 @@ from faults.harness import kill_all, none_left
 from sweeps import TESTS, configured
 
 from gridsearch.check import check
-from gridsearch.config import SweepConfig
+from gridsearch.config.search_checks import foreseen
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import StrategyError, SweepFileError, UserError
 from gridsearch.hparams.domain import combination_id
 from gridsearch.record import Record, read_epochs
 from gridsearch.rerun import rerun
-from gridsearch.searching import foreseen
 from gridsearch.strategies.median import Median
 from gridsearch.sweeping import preview, sweep
 from gridsearch.trials import FailureKind, Status

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gridsearch.commands.common import print_json, progress_bar, say, tell
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.tables import aligned, duration, plain
 
 __all__ = ["cache", "check_data", "draw_sample", "prepare"]

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gridsearch.commands.common import print_json, say
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 
 __all__ = ["import_source"]
 

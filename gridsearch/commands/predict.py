@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gridsearch.commands.common import print_json, say
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import DataError, HomeError, UserError
 from gridsearch.planning import config_of
 from gridsearch.record import Record, SessionRecord

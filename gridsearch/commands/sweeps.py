@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.commands.common import as_rows, counts, print_json, progress_bar, say, tell
-from gridsearch.config import SweepConfig
+from gridsearch.config.search_checks import foreseen, uses_rungs
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, UserError
 from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record import Record
 from gridsearch.runner import Limits
-from gridsearch.searching import foreseen, uses_rungs
 from gridsearch.tables import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.trials import Status
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
+from gridsearch.config.toml import as_table
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
 from gridsearch.journal import Journal
 from gridsearch.record import SessionRecord, TrialRecord
-from gridsearch.sweepfile import as_table
 from gridsearch.sweeping import complete_recipe, write_experiment_if_new
 from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial, summarise
 

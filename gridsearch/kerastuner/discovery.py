@@ -14,9 +14,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from gridsearch.config.toml import as_table
 from gridsearch.hparams.domain import HParam
 from gridsearch.kerastuner.domains import grids_of
-from gridsearch.sweepfile import as_table
 from gridsearch.tasks import load_entry_point
 
 __all__ = ["declared"]

@@ -15,7 +15,7 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.journal import Journal
 from gridsearch.record import SessionRecord, TrialRecord, read_history

@@ -22,13 +22,13 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
+from gridsearch.config.toml import as_table
 from gridsearch.errors import GridsearchError, StrategyError, UserError
 from gridsearch.hparams.domain import Combination
 from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
 from gridsearch.kerastuner.recording import Handed, Recording
 from gridsearch.record import DATABASE
-from gridsearch.sweepfile import as_table
 from gridsearch.trials import FailureKind, Outcome, Status, is_finite
 from gridsearch.writers import Writer
 

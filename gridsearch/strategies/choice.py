@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gridsearch.config.sections import OF_OPTUNA
 from gridsearch.errors import UserError
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.settings import OF_OPTUNA
 from gridsearch.strategies import Strategy
 from gridsearch.strategies.grid import GridStrategy
 from gridsearch.strategies.limits import Limited
 from gridsearch.strategies.random import RandomStrategy
 
 if TYPE_CHECKING:
-    from gridsearch.config import SweepConfig
+    from gridsearch.config.sweep_config import SweepConfig
 
 __all__ = ["chosen", "tried"]
 

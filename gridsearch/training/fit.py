@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-from gridsearch.settings import Augmentation, Data, Training
+from gridsearch.config.sections import Augmentation, Data, Training
 from gridsearch.system.files import is_full
 from gridsearch.tasks import Reporter, Task, load_entry_point, numbers
 from gridsearch.training.checkpoints import Checkpoints

@@ -25,7 +25,7 @@ import numpy as np
 # Keras 3 exports the class through TensorFlow only; from where it is defined it works with every backend.
 from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGenerator
 
-from gridsearch.settings import Augmentation, Settings
+from gridsearch.config.sections import Augmentation, Settings
 from gridsearch.tasks import load_entry_point
 from gridsearch.training.cache import Decoding, Pictures, Unstorable, open_pictures
 from gridsearch.training.warping import Warp

@@ -14,8 +14,8 @@ import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 
+from gridsearch.config.sections import Settings
 from gridsearch.errors import DataError, HomeError
-from gridsearch.settings import Settings
 from gridsearch.tasks import load_entry_point
 
 __all__ = ["class_names", "predict"]

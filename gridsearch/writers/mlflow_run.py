@@ -27,8 +27,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read on import
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from gridsearch.config.sections import Mlflow
 from gridsearch.record import Record, SessionRecord
-from gridsearch.settings import Mlflow
 from gridsearch.trials import Epoch, FailureKind
 from gridsearch.writers import Background
 

@@ -26,8 +26,8 @@ os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read on import; its c
 
 import wandb
 
+from gridsearch.config.sections import Wandb
 from gridsearch.record import Record, SessionRecord
-from gridsearch.settings import Wandb
 from gridsearch.trials import Epoch, FailureKind
 from gridsearch.writers import Background
 

@@ -13,7 +13,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from gridsearch.check import check  # noqa: E402
-from gridsearch.config import SweepConfig  # noqa: E402
+from gridsearch.config.sweep_config import SweepConfig  # noqa: E402
 from gridsearch.errors import HomeError, StrategyError, UserError  # noqa: E402
 from gridsearch.kerastuner import Tuner  # noqa: E402
 from gridsearch.kerastuner.recording import Recording  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 
 keras_tuner = pytest.importorskip("keras_tuner")
 
-from gridsearch.config import SweepConfig  # noqa: E402
+from gridsearch.config.sweep_config import SweepConfig  # noqa: E402
 from gridsearch.errors import SweepFileError  # noqa: E402
 from gridsearch.hparams.domain import Discrete, IntInterval, RealInterval  # noqa: E402
 from gridsearch.hparams.grid import space_of  # noqa: E402

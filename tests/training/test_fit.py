@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sweeps import TESTS
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.record import Record, read_epochs
 from gridsearch.sweeping import sweep
 from gridsearch.trials import FailureKind, Status

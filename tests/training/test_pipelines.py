@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from sweeps import TESTS
 
-from gridsearch.config import Settings, SweepConfig
+from gridsearch.config.sweep_config import Settings, SweepConfig
 from gridsearch.training.images import Ahead, ImageDataGenerator, Pipelines
 
 AUGMENTATION = {

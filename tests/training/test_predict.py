@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from sweeps import TESTS
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.record import Record
 from gridsearch.sweeping import sweep
 from gridsearch.training.predict import predict as ask

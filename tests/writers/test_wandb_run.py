@@ -18,7 +18,7 @@ from sweeps import TESTS, configured
 from writers.wandb_files import directories, history, records, summaries, to_be_synced
 
 from benchmarks.servers import BEHAVIOURS, server
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.record import Record, read_epochs
 from gridsearch.sweeping import sweep
 from gridsearch.trials import Status

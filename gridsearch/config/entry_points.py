@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
+from gridsearch.config.toml import closest
 from gridsearch.errors import SweepFileError
-from gridsearch.sweepfile import closest
 
 __all__ = ["refuse_missing"]
 

@@ -24,13 +24,9 @@ from pydantic import (
     model_validator,
 )
 
-from gridsearch.discovering import with_declared_hparams
-from gridsearch.errors import SweepFileError
-from gridsearch.hparams.domain import Combination, HParam, Value
-from gridsearch.hparams.grid import Space, space_of
-from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.searching import bracket_trials, check_search
-from gridsearch.settings import (
+from gridsearch.config.kerastuner_hparams import with_declared_hparams
+from gridsearch.config.search_checks import bracket_trials, check_search
+from gridsearch.config.sections import (
     CATS_VS_DOGS,
     HOUSEKEEPING,
     Augmentation,
@@ -42,7 +38,7 @@ from gridsearch.settings import (
     Training,
     Writers,
 )
-from gridsearch.sweepfile import (
+from gridsearch.config.toml import (
     At,
     apply_override,
     as_table,
@@ -53,6 +49,10 @@ from gridsearch.sweepfile import (
     read_tables,
     without_none,
 )
+from gridsearch.errors import SweepFileError
+from gridsearch.hparams.domain import Combination, HParam, Value
+from gridsearch.hparams.grid import Space, space_of
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.trials import Objective
 
 __all__ = ["SweepConfig"]

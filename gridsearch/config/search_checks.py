@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gridsearch.config.toml import At
 from gridsearch.hparams.domain import Combination, IntInterval, RealInterval
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.sweepfile import At
 
 if TYPE_CHECKING:
-    from gridsearch.config import SweepConfig
+    from gridsearch.config.sweep_config import SweepConfig
 
 __all__ = ["bracket_trials", "check_search", "foreseen", "uses_rungs"]
 
