@@ -13,7 +13,7 @@ from statistics import median, quantiles
 
 import psutil
 
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 
 TRIALS = int(os.environ.get("TRIALS", "10000"))
 OBJECTIVE = "def train(values, report):\n    return {'accuracy': values['x']}\n"

@@ -16,7 +16,7 @@ from typing import Any
 from gridsearch.config.toml import declared_grids
 from gridsearch.export import FIRST, as_json, history, sessions
 from gridsearch.hparams.domain import Combination, HParam, combination_id
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.trials import Objective
 
 __all__ = ["Table", "kept", "load"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.writers import background_of
 
 

@@ -3,10 +3,10 @@
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
     words               errors  trials  system/  hparams/
-    memory and choice   record  journal  planning  rehearsal  strategies/  config/
+    memory and choice   planning  rehearsal  strategies/  config/  record/
     doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  overdue  rungs  advice
-    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  provenance  kerastuner/
-                        importing/  analysis/  report/  commands  cli
+    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  kerastuner/  importing/
+                        analysis/  report/  commands  cli
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
                                                │ journal first, then writers and progress are told

@@ -7,7 +7,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from gridsearch.errors import GridsearchError, StrategyError
 from gridsearch.hparams.domain import Combination
-from gridsearch.record import TrialRecord
+from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Judges, Strategy, Wait
 from gridsearch.trials import Objective, Session, Verdict, is_finite
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.hparams.domain import Value
-from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record, SessionRecord, TrialRecord
 from gridsearch.tensorboard import Dashboard
 from gridsearch.trials import Status
 

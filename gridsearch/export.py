@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gridsearch.errors import UserError
-from gridsearch.record import Record, SessionRecord, read_epochs
+from gridsearch.record.reader import Record, SessionRecord, read_epochs
 
 __all__ = ["as_csv", "as_json", "as_parquet", "history", "sessions"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from gridsearch.config.sections import Training
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import combination_id
-from gridsearch.record import Record, TrialRecord
+from gridsearch.record.reader import Record, TrialRecord
 from gridsearch.trials import Session, Status, Trial
 
 __all__ = ["Plan", "config_of", "owed", "plan_of", "standings"]

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gridsearch.planning import Plan
-from gridsearch.record import Record, SessionRecord
+from gridsearch.record.reader import Record, SessionRecord
 from gridsearch.tables import duration, measured, values_in_words
 from gridsearch.trials import Epoch, Objective, Status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.record import Record, TrialRecord
+from gridsearch.record.reader import Record, TrialRecord
 from gridsearch.trials import Status
 
 __all__ = ["aligned", "duration", "leaderboard", "measured", "plain", "values_in_words"]

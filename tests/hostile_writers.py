@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from gridsearch.record import SessionRecord
+from gridsearch.record.reader import SessionRecord
 from gridsearch.trials import Epoch
 from gridsearch.writers import Background
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
 from gridsearch.hparams.grid import Grid
-from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record, SessionRecord, TrialRecord
 from gridsearch.trials import Objective, Outcome, Session, Status, Trial
 
 Response = Callable[[Mapping[str, Any], int], float]

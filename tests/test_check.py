@@ -13,7 +13,7 @@ from sweeps import configured
 
 from gridsearch.check import check, differences
 from gridsearch.errors import HomeError
-from gridsearch.record import DATABASE, Record
+from gridsearch.record.reader import DATABASE, Record
 from gridsearch.sweeping import sweep
 from gridsearch.tensorboard import Dashboard
 from gridsearch.trials import Objective

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.trials import FailureKind, Status
 
 TESTS = Path(__file__).parent

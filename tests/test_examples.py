@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.trials import Status
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ from pathlib import Path
 from sweeps import configured
 
 from gridsearch.export import as_csv, as_json, as_parquet, history, sessions
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.sweeping import sweep
 
 

@@ -16,7 +16,7 @@ from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.importing.kerastuner import read_project
 from gridsearch.importing.records import Found, Source, import_into
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.sweeping import preview, sweep
 from gridsearch.trials import Status
 

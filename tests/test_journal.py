@@ -16,8 +16,8 @@ import pytest
 from sweeps import configured
 
 from gridsearch.errors import HomeError
-from gridsearch.journal import Journal, refuse_other_recipe
-from gridsearch.record import DATABASE, SCHEMA_VERSION, Record, read_epochs
+from gridsearch.record.journal import Journal, refuse_other_recipe
+from gridsearch.record.reader import DATABASE, SCHEMA_VERSION, Record, read_epochs
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
@@ -183,7 +183,7 @@ def test_fingerprints_of_folders_that_only_one_recipe_has_are_not_compared(home:
 HOLD = """
 import sys, time
 from pathlib import Path
-from gridsearch.journal import Journal
+from gridsearch.record.journal import Journal
 with Journal(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -323,7 +323,7 @@ def test_a_runner_shows_life_whatever_it_is_busy_with(home: Path, monkeypatch: p
         with contextlib.closing(sqlite3.connect(home / DATABASE)) as database:
             return float(database.execute("SELECT beat FROM runner").fetchone()[0])
 
-    monkeypatch.setattr("gridsearch.journal.BEAT_EVERY", 0.02)
+    monkeypatch.setattr("gridsearch.record.journal.BEAT_EVERY", 0.02)
     with Journal(home) as journal:
         for _ in range(2):
             before, deadline = beat(), time.monotonic() + 10

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gridsearch.keeping import BestModels, forget_checkpoints
-from gridsearch.record import SessionRecord
+from gridsearch.record.reader import SessionRecord
 from gridsearch.trials import Objective, Outcome, Session, Status, Trial
 
 

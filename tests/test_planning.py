@@ -12,7 +12,7 @@ from gridsearch.config.sections import DEFAULT_RETRIES, Training
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.planning import Plan, owed, plan_of
-from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record, SessionRecord, TrialRecord
 from gridsearch.trials import FailureKind, Outcome, Session, Status, Trial
 
 DONE = Outcome(Status.COMPLETED, metrics={"accuracy": 0.5})

@@ -9,7 +9,7 @@ from records import record_of
 from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.planning import Plan
 from gridsearch.progress import Tally
-from gridsearch.record import SessionRecord
+from gridsearch.record.reader import SessionRecord
 from gridsearch.trials import FailureKind, Outcome, Session, Status, Trial
 
 

@@ -17,9 +17,9 @@ from gridsearch.check import check
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import HomeError, Interrupted, StrategyError
 from gridsearch.executors.placement import Place
-from gridsearch.journal import Journal
 from gridsearch.planning import Plan
-from gridsearch.record import Record, SessionRecord, read_epochs
+from gridsearch.record.journal import Journal
+from gridsearch.record.reader import Record, SessionRecord, read_epochs
 from gridsearch.runner import Limits
 from gridsearch.strategies.median import Median
 from gridsearch.sweeping import _executor, preview, sweep
@@ -176,7 +176,7 @@ def test_a_writer_that_fails_is_switched_off_and_the_next_run_tells_it_everythin
 def test_a_record_that_cannot_be_written_ends_the_sweep_and_what_was_finished_is_kept(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gridsearch.journal import Journal
+    from gridsearch.record.journal import Journal
 
     ending, ends = Journal.end, []
 

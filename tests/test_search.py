@@ -20,7 +20,7 @@ from gridsearch.config.search_checks import foreseen
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import StrategyError, SweepFileError, UserError
 from gridsearch.hparams.domain import combination_id
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.rerun import rerun
 from gridsearch.strategies.median import Median
 from gridsearch.sweeping import preview, sweep

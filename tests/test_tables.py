@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from laws import tables_of_cells
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record, SessionRecord, TrialRecord
 from gridsearch.tables import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import HParam, Value
-from gridsearch.record import Record, TrialRecord
+from gridsearch.record.reader import Record, TrialRecord
 
 __all__ = ["Column", "Floats", "Table", "metrics_of", "tabulated"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from gridsearch.analysis.table import Column, Floats, Table
 from gridsearch.errors import UserError
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 
 __all__ = ["Separation", "Source", "Variance", "separation", "variance"]
 

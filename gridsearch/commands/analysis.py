@@ -14,7 +14,7 @@ from gridsearch.analysis.table import tabulated
 from gridsearch.analysis.variance import Source, Variance, separation, variance
 from gridsearch.commands.common import print_json, say
 from gridsearch.errors import UserError
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.tables import aligned, plain
 
 __all__ = ["importance", "report"]

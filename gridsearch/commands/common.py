@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from gridsearch.planning import Plan
-from gridsearch.record import TrialRecord
+from gridsearch.record.reader import TrialRecord
 
 __all__ = ["as_rows", "counts", "print_json", "progress_bar", "say", "tell"]
 

@@ -18,7 +18,7 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, UserError
 from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.runner import Limits
 from gridsearch.tables import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.trials import Status
@@ -31,7 +31,7 @@ MOST_FAILED = 10
 
 def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     """Run a sweep and print its leaderboard; 1 if a trial of the plan has failed."""
-    from gridsearch.provenance import provenance
+    from gridsearch.record.provenance import provenance
     from gridsearch.report.afterwards import leave_report
     from gridsearch.sweeping import sweep as run
 

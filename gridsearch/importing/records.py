@@ -13,8 +13,8 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.config.toml import as_table
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
-from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord, TrialRecord
+from gridsearch.record.journal import Journal
+from gridsearch.record.reader import SessionRecord, TrialRecord
 from gridsearch.sweeping import complete_recipe, write_experiment_if_new
 from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial, summarise
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
-from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord, TrialRecord, read_history
+from gridsearch.record.journal import Journal
+from gridsearch.record.reader import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released
 from gridsearch.sweeping import write_experiment_if_new
 from gridsearch.system.files import is_full

@@ -28,7 +28,7 @@ from gridsearch.errors import GridsearchError, StrategyError, UserError
 from gridsearch.hparams.domain import Combination
 from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
 from gridsearch.kerastuner.recording import Handed, Recording
-from gridsearch.record import DATABASE
+from gridsearch.record.reader import DATABASE
 from gridsearch.trials import FailureKind, Outcome, Status, is_finite
 from gridsearch.writers import Writer
 

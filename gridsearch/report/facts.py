@@ -21,7 +21,7 @@ from gridsearch.analysis.table import Column, Table, metrics_of, tabulated
 from gridsearch.analysis.variance import separation, variance
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import HParam
-from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record, SessionRecord, TrialRecord
 from gridsearch.trials import Objective, Status
 
 __all__ = ["Epochs", "Facts", "facts_of"]

@@ -14,7 +14,7 @@ import json
 import os
 from pathlib import Path
 
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.report.assets import script, style
 from gridsearch.report.facts import Facts, facts_of
 from gridsearch.system.files import told_plainly

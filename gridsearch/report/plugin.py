@@ -105,7 +105,7 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
     def _answer_for(self, name: str, home: Path, known: str) -> bytes:
         """A sweep's facts as JSON, made once for each state of its record."""
         from gridsearch.errors import GridsearchError
-        from gridsearch.record import Record, read_epochs
+        from gridsearch.record.reader import Record, read_epochs
 
         try:
             with self._lock_of(name):

@@ -23,7 +23,7 @@ from enum import Enum
 from typing import Final, Literal, Protocol, runtime_checkable
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.record import TrialRecord
+from gridsearch.record.reader import TrialRecord
 from gridsearch.trials import Session, Verdict
 
 __all__ = ["WAIT", "Explains", "Judges", "Strategy", "Wait"]

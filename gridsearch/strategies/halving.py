@@ -15,7 +15,7 @@ import math
 from typing import Literal
 
 from gridsearch.hparams.domain import Combination, combination_id
-from gridsearch.record import TrialRecord
+from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import WAIT, Explains, Strategy, Wait
 from gridsearch.trials import Objective, Session, Verdict
 

@@ -7,7 +7,7 @@ from typing import Literal
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.hparams.grid import Space
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record import TrialRecord
+from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Strategy, Wait
 
 __all__ = ["Limited"]

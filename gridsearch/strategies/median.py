@@ -11,7 +11,7 @@ from statistics import median
 from typing import Literal
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.record import TrialRecord
+from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Strategy, Wait
 from gridsearch.trials import Objective, Session, Status, Verdict
 

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, IntInterval, combination_id
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record import TrialRecord
+from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Strategy, Wait
 from gridsearch.trials import Objective, Session, Status, Verdict
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gridsearch.hparams.domain import HParam
-from gridsearch.record import Record, SessionRecord
+from gridsearch.record.reader import Record, SessionRecord
 from gridsearch.trials import Epoch, Objective, Outcome, Status
 
 __all__ = ["Background", "Closes", "Keeps", "Writer", "background_of", "tell_whole"]

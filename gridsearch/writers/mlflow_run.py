@@ -28,7 +28,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from gridsearch.config.sections import Mlflow
-from gridsearch.record import Record, SessionRecord
+from gridsearch.record.reader import Record, SessionRecord
 from gridsearch.trials import Epoch, FailureKind
 from gridsearch.writers import Background
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import psutil
 
-from gridsearch.record import SessionRecord
+from gridsearch.record.reader import SessionRecord
 from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.trials import Epoch
 from gridsearch.writers import Background

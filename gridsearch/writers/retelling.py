@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.errors import GridsearchError, UserError
-from gridsearch.record import Record, SessionRecord, read_history
+from gridsearch.record.reader import Record, SessionRecord, read_history
 from gridsearch.trials import FailureKind, Outcome, Status
 from gridsearch.writers import Closes, Keeps, Writer, background_of, tell_whole
 from gridsearch.writers.choice import load, refuse_unknown

@@ -27,7 +27,7 @@ os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read on import; its c
 import wandb
 
 from gridsearch.config.sections import Wandb
-from gridsearch.record import Record, SessionRecord
+from gridsearch.record.reader import Record, SessionRecord
 from gridsearch.trials import Epoch, FailureKind
 from gridsearch.writers import Background
 

@@ -20,7 +20,7 @@ from gridsearch.analysis.importance import importance
 from gridsearch.analysis.table import tabulated
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 
 A = HParam("a", RealInterval(0.0, 1.0, points=5))
 B = HParam("b", RealInterval(1e-4, 1e-1, points=4, log=True))

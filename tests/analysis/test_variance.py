@@ -16,7 +16,7 @@ from gridsearch.analysis.table import tabulated
 from gridsearch.analysis.variance import Variance, separation, variance
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Discrete, HParam, RealInterval
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.trials import Objective
 
 LETTERS = "abcd"

@@ -11,7 +11,7 @@ import pytest
 from gridsearch.hparams.domain import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
 from gridsearch.hparams.grid import Grid
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record import TrialRecord
+from gridsearch.record.reader import TrialRecord
 from gridsearch.rehearsal import Rehearsal, Step
 from gridsearch.strategies import Explains, Strategy
 from gridsearch.strategies.grid import GridStrategy

@@ -13,8 +13,8 @@ import pytest
 from sweeps import configured
 
 from gridsearch.hparams.domain import combination_id
-from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord
+from gridsearch.record.journal import Journal
+from gridsearch.record.reader import SessionRecord
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 from gridsearch.writers import Background, Closes, Keeps, Writer, background_of, tell_whole
 

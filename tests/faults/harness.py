@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from gridsearch.check import check
-from gridsearch.record import DATABASE, Record
+from gridsearch.record.reader import DATABASE, Record
 from gridsearch.trials import Status
 
 SECONDS_TO_DIE = 10.0

@@ -10,7 +10,7 @@ import pytest
 from faults.harness import Sweep, assert_whole, kill_all
 from faults.test_killed import TRAINING, sweep_in
 
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 
 pytestmark = pytest.mark.slow
 

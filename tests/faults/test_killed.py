@@ -16,7 +16,7 @@ import pytest
 from faults.harness import Sweep, assert_trained_once_each, assert_whole, none_left
 from sweeps import TESTS
 
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.trials import FailureKind
 
 pytestmark = pytest.mark.slow

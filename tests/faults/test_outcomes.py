@@ -17,7 +17,7 @@ from faults.test_killed import sweep_in
 
 from gridsearch.check import check
 from gridsearch.errors import HomeError
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.system.signals import ONE_REQUEST
 from gridsearch.trials import FailureKind, Status
 

@@ -13,7 +13,7 @@ from faults.harness import Sweep, assert_trained_once_each, assert_whole
 from faults.test_killed import QUICK, sweep_in
 from sweeps import configured
 
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.sweeping import sweep
 
 pytestmark = pytest.mark.slow

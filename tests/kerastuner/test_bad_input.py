@@ -19,7 +19,7 @@ from gridsearch.kerastuner import Tuner  # noqa: E402
 from gridsearch.kerastuner.recording import Recording  # noqa: E402
 from gridsearch.kerastuner.tuner import _digest  # noqa: E402
 from gridsearch.planning import config_of, plan_of  # noqa: E402
-from gridsearch.record import Record, SessionRecord, read_epochs  # noqa: E402
+from gridsearch.record.reader import Record, SessionRecord, read_epochs  # noqa: E402
 from gridsearch.trials import Epoch, FailureKind, Outcome, Status  # noqa: E402
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gridsearch.check import check
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.trials import FailureKind, Status
 
 pytest.importorskip("keras_tuner")

@@ -8,7 +8,7 @@ import pytest
 from records import made, record_of
 
 from gridsearch.hparams.domain import Discrete, HParam
-from gridsearch.record import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record, SessionRecord, TrialRecord
 from gridsearch.report.facts import facts_of
 from gridsearch.trials import FailureKind, Outcome, Session, Status
 

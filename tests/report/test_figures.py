@@ -13,7 +13,7 @@ from records import made, record_of
 from sweeps import configured
 
 from gridsearch.hparams.domain import HParam, RealInterval
-from gridsearch.record import read_epochs
+from gridsearch.record.reader import read_epochs
 from gridsearch.report.facts import facts_of
 from gridsearch.report.figures import FIGURES, write_figures
 from gridsearch.sweeping import sweep

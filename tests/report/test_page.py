@@ -17,7 +17,7 @@ from records import made, record_of, recorded
 from sweeps import configured
 
 from gridsearch.hparams.domain import Discrete, HParam, RealInterval
-from gridsearch.record import Record, TrialRecord
+from gridsearch.record.reader import Record, TrialRecord
 from gridsearch.report.facts import facts_of
 from gridsearch.report.page import page as page_of
 from gridsearch.report.page import write_report

@@ -21,7 +21,7 @@ from hostile import HOSTILE
 from playwright.sync_api import Browser, Page, expect
 from sweeps import TESTS, configured
 
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.report.plugin import SweepPlugin, sweeps_below
 from gridsearch.sweeping import sweep
 from gridsearch.tensorboard import Dashboard

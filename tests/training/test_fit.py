@@ -10,7 +10,7 @@ import pytest
 from sweeps import TESTS
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.sweeping import sweep
 from gridsearch.trials import FailureKind, Status
 

@@ -16,7 +16,7 @@ from PIL import Image
 from sweeps import TESTS
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.sweeping import sweep
 from gridsearch.training.predict import predict as ask
 

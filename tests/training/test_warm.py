@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from test_fit import trained
 
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.training.warm import Bench
 from gridsearch.trials import Status
 

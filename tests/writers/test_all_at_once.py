@@ -15,7 +15,7 @@ from writers.wandb_files import directories, history, records, summary, to_be_sy
 
 from gridsearch.check import check
 from gridsearch.export import sessions
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util import tensor_util
 
 from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval, combination_id
-from gridsearch.record import SessionRecord, TrialRecord
+from gridsearch.record.reader import SessionRecord, TrialRecord
 from gridsearch.sweeping import sweep
 from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
 from gridsearch.writers.events import EpochEvents, EventsWriter, write_experiment

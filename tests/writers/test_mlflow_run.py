@@ -15,7 +15,7 @@ from laws import names
 from sweeps import configured
 
 from gridsearch.export import sessions
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 from gridsearch.sweeping import sweep
 
 BEHAVIOURS = {"behaviour": {"discrete": ["fine", "raises", "diverges"]}, "flip": {"discrete": [True]}}

@@ -14,8 +14,8 @@ from hostile_writers import Hanging, Listening
 from sweeps import TESTS, configured
 
 from gridsearch.errors import SweepFileError
-from gridsearch.journal import Journal
-from gridsearch.record import Record, SessionRecord
+from gridsearch.record.journal import Journal
+from gridsearch.record.reader import Record, SessionRecord
 from gridsearch.rungs import continued
 from gridsearch.sweeping import sweep
 from gridsearch.trials import Epoch, Outcome, Session, Status

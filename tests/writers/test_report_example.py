@@ -18,7 +18,7 @@ import json, sys
 from pathlib import Path
 from wandb_report import report
 from wandb_workspaces import expr
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 made = report(Record.read(Path(sys.argv[1])), "cats", "us")
 grid = made.blocks[2]
 panels = [json.loads(panel._to_model().model_dump_json(by_alias=True, exclude_none=True)) for panel in grid.panels]

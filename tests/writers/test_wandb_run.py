@@ -19,7 +19,7 @@ from writers.wandb_files import directories, history, records, summaries, to_be_
 
 from benchmarks.servers import BEHAVIOURS, server
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.sweeping import sweep
 from gridsearch.trials import Status
 from gridsearch.writers.wandb_run import MARK

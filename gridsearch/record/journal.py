@@ -32,7 +32,7 @@ import psutil
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import HomeError
 from gridsearch.hparams.domain import Combination, HParam, combination_id
-from gridsearch.record import (
+from gridsearch.record.reader import (
     DATABASE,
     SCHEMA_VERSION,
     Record,
