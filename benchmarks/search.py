@@ -19,11 +19,11 @@ from benchmarks.recorded import Table, load
 from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.hparams.grid import Grid
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.rehearsal import Rehearsal
 from gridsearch.strategies import Strategy
 from gridsearch.strategies.grid import GridStrategy
-from gridsearch.strategies.halving import Halving
 from gridsearch.strategies.random import RandomStrategy
+from gridsearch.strategies.replay import Rehearsal
+from gridsearch.strategies.successive_halving import Halving
 
 __all__ = ["STRATEGIES", "Found", "found_by", "main"]
 

@@ -3,8 +3,8 @@
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
     words               errors  trials  system/  hparams/
-    memory and choice   planning  rehearsal  strategies/  config/  record/
-    doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  overdue  rungs  advice
+    memory and choice   planning  config/  record/  strategies/
+    doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  overdue  rungs
     telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  kerastuner/  importing/
                         analysis/  report/  commands  cli
 

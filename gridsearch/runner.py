@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import methodcaller
 
-from gridsearch.advice import Advice
 from gridsearch.config.search_checks import uses_rungs
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, StrategyError
@@ -28,6 +27,7 @@ from gridsearch.record.journal import Journal
 from gridsearch.record.reader import SessionRecord, TrialRecord, read_epochs
 from gridsearch.rungs import Shelf, continued, released
 from gridsearch.strategies import Strategy, Wait
+from gridsearch.strategies.guarded import Advice
 from gridsearch.system.files import disk_full, is_full
 from gridsearch.system.signals import Stop
 from gridsearch.tasks import Task

@@ -21,7 +21,7 @@ from gridsearch.record.journal import FINGERPRINT, Journal, refuse_other_goal, r
 from gridsearch.record.reader import Record
 from gridsearch.runner import Limits, Runner
 from gridsearch.strategies import Judges
-from gridsearch.strategies.choice import chosen
+from gridsearch.strategies.factory import chosen
 from gridsearch.system.files import told_plainly
 from gridsearch.system.signals import Stop
 from gridsearch.writers import Writer, background_of

@@ -21,7 +21,7 @@ from gridsearch.planning import Plan
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record, SessionRecord, read_epochs
 from gridsearch.runner import Limits
-from gridsearch.strategies.median import Median
+from gridsearch.strategies.median_stopping import Median
 from gridsearch.sweeping import _executor, preview, sweep
 from gridsearch.system.signals import Stop
 from gridsearch.tasks import Task

@@ -22,7 +22,7 @@ from gridsearch.errors import StrategyError, SweepFileError, UserError
 from gridsearch.hparams.domain import combination_id
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.rerun import rerun
-from gridsearch.strategies.median import Median
+from gridsearch.strategies.median_stopping import Median
 from gridsearch.sweeping import preview, sweep
 from gridsearch.trials import FailureKind, Status
 

@@ -12,7 +12,7 @@ from sweeps import configured
 from benchmarks.recorded import kept, load
 from benchmarks.search import STRATEGIES, found_by
 from gridsearch.hparams.grid import Grid
-from gridsearch.rehearsal import Rehearsal
+from gridsearch.strategies.replay import Rehearsal
 from gridsearch.sweeping import sweep
 
 FIXTURE = Path(__file__).parent / "fixtures" / "recorded36.json"

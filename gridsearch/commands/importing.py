@@ -23,7 +23,7 @@ def import_source(
         found = read_project(folder.parent if folder.name == ORACLE else folder, metric)
     else:
         from gridsearch.importing.optuna import read_study
-        from gridsearch.strategies.choice import tried
+        from gridsearch.strategies.factory import tried
 
         found = tried("import", {}, lambda: read_study(source, study, metric))
     imported = import_into(found, home, config)

@@ -12,13 +12,13 @@ from gridsearch.hparams.domain import Combination, Discrete, HParam, IntInterval
 from gridsearch.hparams.grid import Grid
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record.reader import TrialRecord
-from gridsearch.rehearsal import Rehearsal, Step
 from gridsearch.strategies import Explains, Strategy
 from gridsearch.strategies.grid import GridStrategy
-from gridsearch.strategies.halving import Halving
-from gridsearch.strategies.limits import Limited
-from gridsearch.strategies.median import Median
+from gridsearch.strategies.median_stopping import Median
 from gridsearch.strategies.random import RandomStrategy
+from gridsearch.strategies.replay import Rehearsal, Step
+from gridsearch.strategies.successive_halving import Halving
+from gridsearch.strategies.trial_limit import Limited
 from gridsearch.trials import Objective, Status, Trial
 
 EPOCHS = 5

@@ -10,8 +10,8 @@ from gridsearch.errors import UserError
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import Strategy
 from gridsearch.strategies.grid import GridStrategy
-from gridsearch.strategies.limits import Limited
 from gridsearch.strategies.random import RandomStrategy
+from gridsearch.strategies.trial_limit import Limited
 
 if TYPE_CHECKING:
     from gridsearch.config.sweep_config import SweepConfig
@@ -72,11 +72,11 @@ def _pruned(strategy: Strategy, config: SweepConfig) -> Strategy:
 
     def pruned() -> Strategy:
         if name == "median":
-            from gridsearch.strategies.median import Median
+            from gridsearch.strategies.median_stopping import Median
 
             return Median(strategy, objective, **options)
         if name == "halving":
-            from gridsearch.strategies.halving import Halving
+            from gridsearch.strategies.successive_halving import Halving
 
             return Halving(strategy, objective, config.training.epochs, **options)
         from gridsearch.strategies.optuna import Pruned
