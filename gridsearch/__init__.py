@@ -4,7 +4,7 @@ The house, floor by floor; a module imports only from its own floor and those ab
 
     words               errors  trials  system/  hparams/
     memory and choice   planning  config/  record/  strategies/
-    doing               tasks  worker  executors/  writers/  training/  datasets/  keeping  overdue  rungs
+    doing               executors/  writers/  datasets/  keeping  overdue  rungs  training/
     telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  kerastuner/  importing/
                         analysis/  report/  commands  cli
 

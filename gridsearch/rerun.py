@@ -14,7 +14,7 @@ from gridsearch.planning import config_of
 from gridsearch.record.journal import refuse_other_recipe
 from gridsearch.record.reader import Record, SessionRecord
 from gridsearch.sweeping import complete_recipe
-from gridsearch.tasks import Task
+from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, Outcome, Status, Verdict
 
 __all__ = ["Rerun", "rerun"]

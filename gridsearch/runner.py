@@ -30,7 +30,7 @@ from gridsearch.strategies import Strategy, Wait
 from gridsearch.strategies.guarded import Advice
 from gridsearch.system.files import disk_full, is_full
 from gridsearch.system.signals import Stop
-from gridsearch.tasks import Task
+from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, Message, Outcome, Session, Status
 from gridsearch.writers import Writer
 

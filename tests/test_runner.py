@@ -24,9 +24,9 @@ from gridsearch.runner import Limits
 from gridsearch.strategies.median_stopping import Median
 from gridsearch.sweeping import _executor, preview, sweep
 from gridsearch.system.signals import Stop
-from gridsearch.tasks import Task
+from gridsearch.training.session import run_session
+from gridsearch.training.task import Task
 from gridsearch.trials import Epoch, FailureKind, Message, Outcome, Session, Status, Verdict
-from gridsearch.worker import run_session
 from gridsearch.writers import Writer
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from gridsearch.tasks import Task
+from gridsearch.training.task import Task
 from gridsearch.trials import Message, Outcome, Verdict
 
 __all__ = ["Cancels", "Executor", "Pumped", "Steers"]

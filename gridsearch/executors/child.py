@@ -19,9 +19,9 @@ from typing import Any, TextIO
 import psutil
 
 from gridsearch.system.signals import STOP_SIGNALS
-from gridsearch.tasks import Task
+from gridsearch.training.session import run_session
+from gridsearch.training.task import Task
 from gridsearch.trials import Message, Verdict
-from gridsearch.worker import run_session
 
 __all__ = ["main"]
 

@@ -27,7 +27,7 @@ from typing import IO
 
 from gridsearch.executors.placement import Place
 from gridsearch.system.signals import STOP_SIGNALS
-from gridsearch.tasks import Task
+from gridsearch.training.task import Task
 from gridsearch.trials import Ended, FailureKind, Message, Outcome, Verdict
 
 __all__ = ["ProcessExecutor"]

@@ -17,7 +17,7 @@ from typing import Any
 from gridsearch.config.toml import as_table
 from gridsearch.hparams.domain import HParam
 from gridsearch.kerastuner.domains import grids_of
-from gridsearch.tasks import load_entry_point
+from gridsearch.training.task import load_entry_point
 
 __all__ = ["declared"]
 

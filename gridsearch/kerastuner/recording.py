@@ -22,7 +22,7 @@ from gridsearch.record.reader import SessionRecord, TrialRecord, read_history
 from gridsearch.rungs import continued, released
 from gridsearch.sweeping import write_experiment_if_new
 from gridsearch.system.files import is_full
-from gridsearch.tasks import numbers
+from gridsearch.training.task import numbers
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, is_finite, summarise
 from gridsearch.writers import Writer, background_of
 from gridsearch.writers.choice import cure_of, refuse_unknown

@@ -19,12 +19,12 @@ import keras
 
 from gridsearch.config.sections import Augmentation, Data, Training
 from gridsearch.system.files import is_full
-from gridsearch.tasks import Reporter, Task, load_entry_point, numbers
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Ahead, Pipelines
+from gridsearch.training.model_cache import Bench
 from gridsearch.training.models import built, takes_numbers
 from gridsearch.training.predict import class_names
-from gridsearch.training.warm import Bench
+from gridsearch.training.task import Reporter, Task, load_entry_point, numbers
 from gridsearch.trials import Verdict
 
 __all__ = ["train"]

@@ -26,8 +26,8 @@ import numpy as np
 from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGenerator
 
 from gridsearch.config.sections import Augmentation, Settings
-from gridsearch.tasks import load_entry_point
 from gridsearch.training.cache import Decoding, Pictures, Unstorable, open_pictures
+from gridsearch.training.task import load_entry_point
 from gridsearch.training.warping import Warp
 
 __all__ = ["Ahead", "Batch", "Pipelines"]

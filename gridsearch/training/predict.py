@@ -16,7 +16,7 @@ from PIL import Image
 
 from gridsearch.config.sections import Settings
 from gridsearch.errors import DataError, HomeError
-from gridsearch.tasks import load_entry_point
+from gridsearch.training.task import load_entry_point
 
 __all__ = ["class_names", "predict"]
 

@@ -17,7 +17,7 @@ from gridsearch.executors.inline import InlineExecutor
 from gridsearch.executors.placement import Place
 from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.hparams.domain import combination_id
-from gridsearch.tasks import Task
+from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, FailureKind, Message, Outcome, Session, Status, Trial
 
 PATIENCE = 60.0

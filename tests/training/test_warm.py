@@ -12,7 +12,7 @@ import pytest
 from test_fit import trained
 
 from gridsearch.record.reader import Record
-from gridsearch.training.warm import Bench
+from gridsearch.training.model_cache import Bench
 from gridsearch.trials import Status
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from gridsearch.system.files import is_full
-from gridsearch.tasks import Diverged, Emit, Hear, Reporter, Stopped, Task, load_entry_point, numbers
+from gridsearch.training.task import Diverged, Emit, Hear, Reporter, Stopped, Task, load_entry_point, numbers
 from gridsearch.trials import Ended, FailureKind, Outcome, Status, Verdict, summarise
 
 __all__ = ["run_session"]
