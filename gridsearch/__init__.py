@@ -4,7 +4,7 @@ The house, floor by floor; a module imports only from its own floor and those ab
 
     words               errors  trials  system/  hparams/
     memory and choice   planning  config/  record/  strategies/
-    doing               executors/  writers/  datasets/  keeping  overdue  rungs  training/
+    doing               writers/  datasets/  keeping  overdue  rungs  training/  executors/
     telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  kerastuner/  importing/
                         analysis/  report/  commands  cli
 
@@ -31,21 +31,21 @@ __all__ = ["Discrete", "Grid", "HParam", "IntInterval", "RealInterval", "SweepCo
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Discrete": "hparams",
-    "Grid": "grid",
-    "HParam": "hparams",
-    "IntInterval": "hparams",
-    "RealInterval": "hparams",
-    "SweepConfig": "config",
+_MODULES = {
+    "Discrete": "hparams.domain",
+    "Grid": "hparams.grid",
+    "HParam": "hparams.domain",
+    "IntInterval": "hparams.domain",
+    "RealInterval": "hparams.domain",
+    "SweepConfig": "config.sweep_config",
     "sweep": "sweeping",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'gridsearch' has no attribute {name!r}")
-    return getattr(import_module(f"gridsearch.{_HOME[name]}"), name)
+    return getattr(import_module(f"gridsearch.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -104,7 +104,7 @@ class ProcessExecutor:
 
     def _popen(self, place: Place, descriptor: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "gridsearch.executors.child", str(descriptor)],
+            [sys.executable, "-m", "gridsearch.executors.worker", str(descriptor)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,4 +1,4 @@
-"""The worker process of ``executors.processes``: ``python -m gridsearch.executors.child FD``."""
+"""The worker process of ``executors.processes``: ``python -m gridsearch.executors.worker FD``."""
 
 from __future__ import annotations
 
