@@ -4,9 +4,9 @@ The house, floor by floor; a module imports only from its own floor and those ab
 
     words               errors  trials  system/  hparams/
     memory and choice   planning  config/  record/  strategies/
-    doing               writers/  datasets/  keeping  overdue  rungs  training/  executors/
-    telling             runner  sweeping  rerun  tensorboard  check  tables  export  progress  kerastuner/  importing/
-                        analysis/  report/  commands  cli
+    doing               datasets/  keeping  overdue  rungs  training/  executors/  writers/
+    telling             runner  sweeping  rerun  tables  export  progress  kerastuner/  importing/  analysis/  report/
+                        commands  cli
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
                                                │ journal first, then writers and progress are told

@@ -25,8 +25,8 @@ from gridsearch.strategies.factory import chosen
 from gridsearch.system.files import told_plainly
 from gridsearch.system.signals import Stop
 from gridsearch.writers import Writer, background_of
-from gridsearch.writers.choice import cure_of, refuse_unknown
-from gridsearch.writers.outside import Outside
+from gridsearch.writers.factory import cure_of, refuse_unknown
+from gridsearch.writers.isolated import Outside
 
 if TYPE_CHECKING:
     from gridsearch.datasets.inspection import DataSummary
@@ -108,7 +108,7 @@ def sweep(
     refuse_unknown(config.sweep.writers)
     refuse_missing(config)
     recipe = complete_recipe(config)
-    from gridsearch.writers.events import EventsWriter
+    from gridsearch.writers.tensorboard.events import EventsWriter
 
     home = config.sweep.logdir
     with told_plainly(home), Journal(home) as journal, Stop() as stop:
@@ -248,7 +248,7 @@ def write_experiment_if_new(journal: Journal, config: SweepConfig, *, outside: b
         config: the sweep.
         outside: whether trials have been recorded since that lie outside of what is declared.
     """
-    from gridsearch.writers.events import write_experiment
+    from gridsearch.writers.tensorboard.events import write_experiment
 
     facts = journal.facts()
     declared = {"hparams": facts["tables"]["hparams"], "objective": facts["objective"]}

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from sweeps import configured
 
-from gridsearch.check import check, differences
 from gridsearch.errors import HomeError
 from gridsearch.record.reader import DATABASE, Record
 from gridsearch.sweeping import sweep
-from gridsearch.tensorboard import Dashboard
 from gridsearch.trials import Objective
+from gridsearch.writers.tensorboard.check import check, differences
+from gridsearch.writers.tensorboard.server import Dashboard
 
 BEHAVIOURS = {"behaviour": {"discrete": ["fine", "raises", "diverges", "leaves"]}, "flip": {"discrete": [True, False]}}
 BEHAVIOURS |= {"rate": {"discrete": [0.1]}, "units": {"discrete": [16]}}
@@ -177,8 +177,8 @@ def test_what_lags_behind_a_sweep_at_work_is_no_difference(
             return []
 
     left = iter(looks)
-    monkeypatch.setattr("gridsearch.check.Dashboard", Moving)
-    monkeypatch.setattr("gridsearch.check.differences", lambda *asked: next(left))
+    monkeypatch.setattr("gridsearch.writers.tensorboard.check.Dashboard", Moving)
+    monkeypatch.setattr("gridsearch.writers.tensorboard.check.differences", lambda *asked: next(left))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     verdict = check(swept, patience=0.0)
     assert verdict.differences == said

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from sweeps import configured
 
 from gridsearch.sweeping import sweep
-from gridsearch.tensorboard import Dashboard
+from gridsearch.writers.tensorboard.server import Dashboard
 
 pytestmark = pytest.mark.slow
 

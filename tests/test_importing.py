@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from sweeps import configured
 
-from gridsearch.check import check
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.importing.kerastuner import read_project
@@ -19,6 +18,7 @@ from gridsearch.importing.records import Found, Source, import_into
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.sweeping import preview, sweep
 from gridsearch.trials import Status
+from gridsearch.writers.tensorboard.check import check
 
 
 def hyperparameter(kind: str, name: str, **config: Any) -> dict[str, Any]:

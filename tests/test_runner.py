@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from sweeps import configured
 
-from gridsearch.check import check
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import HomeError, Interrupted, StrategyError
 from gridsearch.executors.placement import Place
@@ -28,6 +27,7 @@ from gridsearch.training.session import run_session
 from gridsearch.training.task import Task
 from gridsearch.trials import Epoch, FailureKind, Message, Outcome, Session, Status, Verdict
 from gridsearch.writers import Writer
+from gridsearch.writers.tensorboard.check import check
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
 

@@ -15,7 +15,6 @@ import pytest
 from faults.harness import kill_all, none_left
 from sweeps import TESTS, configured
 
-from gridsearch.check import check
 from gridsearch.config.search_checks import foreseen
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import StrategyError, SweepFileError, UserError
@@ -25,6 +24,7 @@ from gridsearch.rerun import rerun
 from gridsearch.strategies.median_stopping import Median
 from gridsearch.sweeping import preview, sweep
 from gridsearch.trials import FailureKind, Status
+from gridsearch.writers.tensorboard.check import check
 
 NINE = {"x": {"discrete": [n / 10 for n in range(9)]}}
 

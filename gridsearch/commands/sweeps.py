@@ -186,7 +186,7 @@ def export(home: Path, kind: str, history: bool) -> None:
 
 def check(home: Path, patience: float, as_json: bool) -> int:
     """Compare the dashboard with the record; 1 if they differ."""
-    from gridsearch.check import check as compare
+    from gridsearch.writers.tensorboard.check import check as compare
 
     verdict = compare(home, patience=patience)
     if as_json:
@@ -216,7 +216,7 @@ def rerun(home: Path, name: str, as_json: bool) -> int:
 
 def tensorboard(home: Path, arguments: Sequence[str]) -> None:
     """Become TensorBoard."""
-    from gridsearch.tensorboard import serve
+    from gridsearch.writers.tensorboard.server import serve
 
     Record.read(home)  # a wrong directory is told now, not by an empty page
     serve(home, arguments)

@@ -41,7 +41,7 @@ def mlflow(home: Path, tracking_uri: str | None, as_json: bool) -> None:
 
 
 def _retell(name: str, home: Path, options: dict[str, str], then: Callable[[str], str], as_json: bool) -> None:
-    from gridsearch.writers.retelling import retell
+    from gridsearch.writers.backfill import retell
 
     retold = retell(name, home, **options)
     if as_json:

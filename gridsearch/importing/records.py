@@ -114,7 +114,7 @@ def _tables(source: Source, home: Path | None) -> dict[str, Any]:
 
 
 def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> Imported:
-    from gridsearch.writers.events import EpochEvents, EventsWriter
+    from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
 
     home, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
     cast = [_cast(found.values, config.territory.hparams, source.name) for found in source.trials]

@@ -25,9 +25,9 @@ from gridsearch.system.files import is_full
 from gridsearch.training.task import numbers
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, is_finite, summarise
 from gridsearch.writers import Writer, background_of
-from gridsearch.writers.choice import cure_of, refuse_unknown
-from gridsearch.writers.events import EpochEvents, EventsWriter
-from gridsearch.writers.outside import Outside
+from gridsearch.writers.factory import cure_of, refuse_unknown
+from gridsearch.writers.isolated import Outside
+from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
 
 __all__ = ["Handed", "Recording"]
 

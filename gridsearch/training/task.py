@@ -141,7 +141,7 @@ class Reporter:
 
     def _write(self, epoch: int, metrics: Mapping[str, float], at: float) -> None:
         if self._events is None:
-            from gridsearch.writers.events import EpochEvents
+            from gridsearch.writers.tensorboard.events import EpochEvents
 
             self._events = EpochEvents(self.task.directory)
         self._events.add(epoch, metrics, at)

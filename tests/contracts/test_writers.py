@@ -49,7 +49,7 @@ class Kind:
 def tensorboard() -> Kind:
     from writers.test_events import plugin_data, scalars
 
-    from gridsearch.writers.events import EventsWriter
+    from gridsearch.writers.tensorboard.events import EventsWriter
 
     def read(home: Path) -> dict[str, Account]:
         found = {}
@@ -67,7 +67,7 @@ def tensorboard() -> Kind:
 def wandb() -> Kind:
     from writers.wandb_files import directories, history, records, summaries
 
-    from gridsearch.writers.wandb_run import WandbWriter
+    from gridsearch.writers.wandb import WandbWriter
 
     def read(home: Path) -> dict[str, Account]:
         found = {}
@@ -86,7 +86,7 @@ def wandb() -> Kind:
 def mlflow() -> Kind:
     from mlflow import MlflowClient
 
-    from gridsearch.writers.mlflow_run import MlflowWriter, accepted_name
+    from gridsearch.writers.mlflow import MlflowWriter, accepted_name
 
     def read(home: Path) -> dict[str, Account]:
         client, found = MlflowClient(f"sqlite:///{home / 'mlflow.db'}"), {}

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from gridsearch.check import check
 from gridsearch.record.reader import DATABASE, Record
 from gridsearch.trials import Status
+from gridsearch.writers.tensorboard.check import check
 
 SECONDS_TO_DIE = 10.0
 

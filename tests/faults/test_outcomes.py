@@ -15,11 +15,11 @@ import pytest
 from faults.harness import Sweep, members, none_left
 from faults.test_killed import sweep_in
 
-from gridsearch.check import check
 from gridsearch.errors import HomeError
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.system.signals import ONE_REQUEST
 from gridsearch.trials import FailureKind, Status
+from gridsearch.writers.tensorboard.check import check
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,6 @@ keras_tuner = pytest.importorskip("keras_tuner")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from gridsearch.check import check  # noqa: E402
 from gridsearch.config.sweep_config import SweepConfig  # noqa: E402
 from gridsearch.errors import HomeError, StrategyError, UserError  # noqa: E402
 from gridsearch.kerastuner import Tuner  # noqa: E402
@@ -21,6 +20,7 @@ from gridsearch.kerastuner.tuner import _digest  # noqa: E402
 from gridsearch.planning import config_of, plan_of  # noqa: E402
 from gridsearch.record.reader import Record, SessionRecord, read_epochs  # noqa: E402
 from gridsearch.trials import Epoch, FailureKind, Outcome, Status  # noqa: E402
+from gridsearch.writers.tensorboard.check import check  # noqa: E402
 
 
 class Told(Tuner):

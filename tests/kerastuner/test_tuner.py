@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from gridsearch.check import check
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.trials import FailureKind, Status
+from gridsearch.writers.tensorboard.check import check
 
 pytest.importorskip("keras_tuner")
 pytestmark = pytest.mark.slow

@@ -24,8 +24,8 @@ from sweeps import TESTS, configured
 from gridsearch.record.reader import Record
 from gridsearch.report.plugin import SweepPlugin, sweeps_below
 from gridsearch.sweeping import sweep
-from gridsearch.tensorboard import Dashboard
 from gridsearch.trials import Status
+from gridsearch.writers.tensorboard.server import Dashboard
 
 NUMBERS = {"x": {"real_interval": [0.1, 0.9], "points": 6}, "side": {"discrete": ["left", "right"]}}
 

@@ -13,9 +13,9 @@ import pytest
 from sweeps import TESTS
 from writers.wandb_files import directories, history, records, summary, to_be_synced
 
-from gridsearch.check import check
 from gridsearch.export import sessions
 from gridsearch.record.reader import Record, read_epochs
+from gridsearch.writers.tensorboard.check import check
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterva
 from gridsearch.record.reader import SessionRecord, TrialRecord
 from gridsearch.sweeping import sweep
 from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
-from gridsearch.writers.events import EpochEvents, EventsWriter, write_experiment
+from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter, write_experiment
 
 VALUES = {"units": 256, "rate": 0.1, "optimizer": "adam", "flip": True}
 GOOD = Outcome(Status.COMPLETED, metrics={"accuracy": 0.75, "best_accuracy": 0.8, "loss": 0.5, "seconds": 2.0})

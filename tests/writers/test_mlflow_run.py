@@ -78,7 +78,7 @@ def test_failures_are_in_the_table_too_live_and_rebuilt(home: Path) -> None:
 def test_every_name_is_made_one_that_mlflow_takes() -> None:
     from mlflow.utils.validation import _validate_metric_name, _validate_param
 
-    from gridsearch.writers.mlflow_run import accepted_name
+    from gridsearch.writers.mlflow import accepted_name
 
     @settings(max_examples=300)
     @given(names)

@@ -20,8 +20,8 @@ from gridsearch.rungs import continued
 from gridsearch.sweeping import sweep
 from gridsearch.trials import Epoch, Outcome, Session, Status
 from gridsearch.writers import background_of, outside
-from gridsearch.writers.child import _Teller
-from gridsearch.writers.choice import GROUP
+from gridsearch.writers.factory import GROUP
+from gridsearch.writers.isolated_process import _Teller
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
 
@@ -48,7 +48,7 @@ def run(home: Path, *writers: str, hparams: Any = None, **tables: Any) -> tuple[
     record = sweep(config, warn=warnings.append).record
     took = time.monotonic() - began
     left = [child.cmdline() for child in psutil.Process().children()]
-    assert [line for line in left if "gridsearch.writers.child" in line] == []
+    assert [line for line in left if "gridsearch.writers.isolated_process" in line] == []
     assert record.count(Status.COMPLETED) == len(record.trials)
     return record, warnings, took
 

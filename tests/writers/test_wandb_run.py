@@ -22,7 +22,7 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.sweeping import sweep
 from gridsearch.trials import Status
-from gridsearch.writers.wandb_run import MARK
+from gridsearch.writers.wandb import MARK
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-"""The process of an outside writer: ``python -m gridsearch.writers.child FD``."""
+"""The process of an outside writer: ``python -m gridsearch.writers.isolated_process FD``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gridsearch.record.reader import SessionRecord, read_history
 from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.trials import Epoch
 from gridsearch.writers import Background, Closes, Writer, tell_whole
-from gridsearch.writers.choice import load
+from gridsearch.writers.factory import load
 
 __all__ = ["main"]
 
@@ -50,7 +50,7 @@ def _receive(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
     with suppress(EOFError, OSError):
         while True:
             messages.put(connection.recv())
-    from gridsearch.writers.outside import end_tree
+    from gridsearch.writers.isolated import end_tree
 
     end_tree(os.getpid())
 

@@ -11,7 +11,7 @@ from gridsearch.errors import GridsearchError, UserError
 from gridsearch.record.reader import Record, SessionRecord, read_history
 from gridsearch.trials import FailureKind, Outcome, Status
 from gridsearch.writers import Closes, Keeps, Writer, background_of, tell_whole
-from gridsearch.writers.choice import load, refuse_unknown
+from gridsearch.writers.factory import load, refuse_unknown
 
 __all__ = ["Retold", "retell"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from gridsearch.hparams.domain import Value
 from gridsearch.record.reader import Record, SessionRecord, TrialRecord
-from gridsearch.tensorboard import Dashboard
 from gridsearch.trials import Status
+from gridsearch.writers.tensorboard.server import Dashboard
 
 __all__ = ["Verdict", "check", "differences"]
 

@@ -160,7 +160,7 @@ class Outside:
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gridsearch.writers.child", str(theirs.fileno())],
+                [sys.executable, "-m", "gridsearch.writers.isolated_process", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=self._output,
