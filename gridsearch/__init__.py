@@ -3,10 +3,9 @@
 The house, floor by floor; a module imports only from its own floor and those above it in this picture:
 
     words               errors  trials  system/  hparams/
-    memory and choice   planning  config/  record/  strategies/
-    doing               datasets/  keeping  overdue  rungs  training/  executors/  writers/
-    telling             runner  sweeping  rerun  tables  export  progress  kerastuner/  importing/  analysis/  report/
-                        commands  cli
+    memory and choice   config/  record/  strategies/
+    doing               datasets/  training/  executors/  writers/
+    telling             tables  export  progress  kerastuner/  importing/  analysis/  report/  commands  cli  runner/
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
                                                │ journal first, then writers and progress are told
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from gridsearch.config.sweep_config import SweepConfig
     from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
     from gridsearch.hparams.grid import Grid
-    from gridsearch.sweeping import sweep
+    from gridsearch.runner.sweep import sweep
 
 __all__ = ["Discrete", "Grid", "HParam", "IntInterval", "RealInterval", "SweepConfig", "sweep"]
 
@@ -38,7 +37,7 @@ _MODULES = {
     "IntInterval": "hparams.domain",
     "RealInterval": "hparams.domain",
     "SweepConfig": "config.sweep_config",
-    "sweep": "sweeping",
+    "sweep": "runner.sweep",
 }
 
 

@@ -112,7 +112,7 @@ def sweep(
     that was interrupted or extended goes on from where it stands.
     """
     from gridsearch.commands import sweeps as commands
-    from gridsearch.runner import Limits
+    from gridsearch.runner.runner import Limits
 
     placement = {"workers": workers, "threads": threads, "gpus": gpus}
     extra = tuple(f"sweep.{key}={number}" for key, number in placement.items() if number is not None)

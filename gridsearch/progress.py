@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gridsearch.planning import Plan
 from gridsearch.record.reader import Record, SessionRecord
+from gridsearch.runner.plan import Plan
 from gridsearch.tables import duration, measured, values_in_words
 from gridsearch.trials import Epoch, Objective, Status
 

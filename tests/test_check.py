@@ -13,7 +13,7 @@ from sweeps import configured
 
 from gridsearch.errors import HomeError
 from gridsearch.record.reader import DATABASE, Record
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Objective
 from gridsearch.writers.tensorboard.check import check, differences
 from gridsearch.writers.tensorboard.server import Dashboard

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 from sweeps import configured
 
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.writers.tensorboard.server import Dashboard
 
 pytestmark = pytest.mark.slow

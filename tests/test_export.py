@@ -12,7 +12,7 @@ from sweeps import configured
 
 from gridsearch.export import as_csv, as_json, as_parquet, history, sessions
 from gridsearch.record.reader import Record
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 
 def swept(home: Path) -> Record:

@@ -16,7 +16,7 @@ from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.importing.kerastuner import read_project
 from gridsearch.importing.records import Found, Source, import_into
 from gridsearch.record.reader import Record, read_epochs
-from gridsearch.sweeping import preview, sweep
+from gridsearch.runner.sweep import preview, sweep
 from gridsearch.trials import Status
 from gridsearch.writers.tensorboard.check import check
 

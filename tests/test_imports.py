@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sweeps import configured
 
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 HEAVY = {"tensorflow", "keras", "jax", "torch", "scipy", "ray", "wandb", "keras_tuner", "optuna", "plotly", "sklearn"}
 HEAVY |= {"mlflow", "sqlalchemy", "pandas"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gridsearch.keeping import BestModels, forget_checkpoints
 from gridsearch.record.reader import SessionRecord
+from gridsearch.runner.retention import BestModels, forget_checkpoints
 from gridsearch.trials import Objective, Outcome, Session, Status, Trial
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gridsearch.overdue import STOPPED, Clock, excused
+from gridsearch.runner.deadlines import STOPPED, Clock, excused
 from gridsearch.trials import Ended, FailureKind, Heartbeat, Outcome, Status
 
 
 def test_a_clock_stands_still_while_the_runner_does(monkeypatch: pytest.MonkeyPatch) -> None:
     time = [100.0]
-    monkeypatch.setattr("gridsearch.overdue.time.monotonic", lambda: time[0])
+    monkeypatch.setattr("gridsearch.runner.deadlines.time.monotonic", lambda: time[0])
     clock = Clock()
     began = clock.now()
     for _ in range(100):

@@ -11,8 +11,8 @@ import pytest
 from gridsearch.config.sections import DEFAULT_RETRIES, Training
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
-from gridsearch.planning import Plan, owed, plan_of
 from gridsearch.record.reader import Record, SessionRecord, TrialRecord
+from gridsearch.runner.plan import Plan, owed, plan_of
 from gridsearch.trials import FailureKind, Outcome, Session, Status, Trial
 
 DONE = Outcome(Status.COMPLETED, metrics={"accuracy": 0.5})

@@ -16,12 +16,12 @@ from sweeps import configured
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import HomeError, Interrupted, StrategyError
 from gridsearch.executors.placement import Place
-from gridsearch.planning import Plan
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record, SessionRecord, read_epochs
-from gridsearch.runner import Limits
+from gridsearch.runner.plan import Plan
+from gridsearch.runner.runner import Limits
+from gridsearch.runner.sweep import _executor, preview, sweep
 from gridsearch.strategies.median_stopping import Median
-from gridsearch.sweeping import _executor, preview, sweep
 from gridsearch.system.signals import Stop
 from gridsearch.training.session import run_session
 from gridsearch.training.task import Task
@@ -397,7 +397,7 @@ def test_what_came_in_one_batch_with_the_end_at_which_the_strategy_failed_is_tol
 
     config, listener = configured(home, X, sweep={"pruner": "median"}), Listener()
     with monkeypatch.context() as patched:
-        patched.setattr("gridsearch.sweeping.InlineExecutor", AllAtOnce)
+        patched.setattr("gridsearch.runner.sweep.InlineExecutor", AllAtOnce)
         patched.setattr(Median, method, raising)
         with pytest.raises(StrategyError, match="no idea"):
             run(config, listener)
@@ -409,7 +409,7 @@ def test_what_came_in_one_batch_with_the_end_at_which_the_strategy_failed_is_tol
 
 
 def test_what_a_session_says_after_its_end_is_not_heard(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridsearch.sweeping.InlineExecutor", AllAtOnce)
+    monkeypatch.setattr("gridsearch.runner.sweep.InlineExecutor", AllAtOnce)
     listener = Listener()
     assert run(configured(home, X), listener).count(Status.COMPLETED) == 3
     assert "epoch run-0001 3" not in listener.heard

@@ -20,9 +20,9 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import StrategyError, SweepFileError, UserError
 from gridsearch.hparams.domain import combination_id
 from gridsearch.record.reader import Record, read_epochs
-from gridsearch.rerun import rerun
+from gridsearch.runner.rerun import rerun
+from gridsearch.runner.sweep import preview, sweep
 from gridsearch.strategies.median_stopping import Median
-from gridsearch.sweeping import preview, sweep
 from gridsearch.trials import FailureKind, Status
 from gridsearch.writers.tensorboard.check import check
 

@@ -12,8 +12,8 @@ from sweeps import configured
 from benchmarks.recorded import kept, load
 from benchmarks.search import STRATEGIES, found_by
 from gridsearch.hparams.grid import Grid
+from gridsearch.runner.sweep import sweep
 from gridsearch.strategies.replay import Rehearsal
-from gridsearch.sweeping import sweep
 
 FIXTURE = Path(__file__).parent / "fixtures" / "recorded36.json"
 

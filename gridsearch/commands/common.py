@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from gridsearch.planning import Plan
 from gridsearch.record.reader import TrialRecord
+from gridsearch.runner.plan import Plan
 
 __all__ = ["as_rows", "counts", "print_json", "progress_bar", "say", "tell"]
 

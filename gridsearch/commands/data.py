@@ -75,7 +75,7 @@ def _fetched(url: str | None, source: Path | None, out: Path, sha256: str | None
 
 def check_data(config: SweepConfig, as_json: bool) -> None:
     """Decode every picture of the sweep's folders."""
-    from gridsearch.sweeping import inspected
+    from gridsearch.runner.sweep import inspected
 
     with progress_bar("pictures") as on_progress:
         found = inspected(config, deep=True, on_progress=on_progress)

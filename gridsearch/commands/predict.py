@@ -13,8 +13,8 @@ from pathlib import Path
 from gridsearch.commands.common import print_json, say
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import DataError, HomeError, UserError
-from gridsearch.planning import config_of
 from gridsearch.record.reader import Record, SessionRecord
+from gridsearch.runner.plan import config_of
 from gridsearch.tables import aligned, plain
 
 __all__ = ["predict"]

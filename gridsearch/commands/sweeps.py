@@ -16,10 +16,10 @@ from gridsearch.commands.common import as_rows, counts, print_json, progress_bar
 from gridsearch.config.search_checks import foreseen, uses_rungs
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, UserError
-from gridsearch.planning import Plan, config_of, plan_of, standings
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record.reader import Record
-from gridsearch.runner import Limits
+from gridsearch.runner.plan import Plan, config_of, plan_of, standings
+from gridsearch.runner.runner import Limits
 from gridsearch.tables import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.trials import Status
 
@@ -33,7 +33,7 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     """Run a sweep and print its leaderboard; 1 if a trial of the plan has failed."""
     from gridsearch.record.provenance import provenance
     from gridsearch.report.afterwards import leave_report
-    from gridsearch.sweeping import sweep as run
+    from gridsearch.runner.sweep import sweep as run
 
     began, home = time.monotonic(), config.sweep.logdir
     report = home / "report.html"
@@ -86,7 +86,7 @@ def _progress(config: SweepConfig, plan: Plan, record: Record, slots: int) -> An
 
 def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> None:
     """Print a sweep's plan: counts, and the first combinations with how they stand."""
-    from gridsearch.sweeping import preview
+    from gridsearch.runner.sweep import preview
 
     seen = preview(config, retry=retry_failed)
     standing = _standing(seen.record, config, retry_failed)
@@ -201,7 +201,7 @@ def check(home: Path, patience: float, as_json: bool) -> int:
 
 def rerun(home: Path, name: str, as_json: bool) -> int:
     """Train a recorded session again and compare; 1 if it came out otherwise."""
-    from gridsearch.rerun import rerun as train_again
+    from gridsearch.runner.rerun import rerun as train_again
 
     again = train_again(home, name)
     if as_json:

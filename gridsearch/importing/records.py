@@ -15,7 +15,7 @@ from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import SessionRecord, TrialRecord
-from gridsearch.sweeping import complete_recipe, write_experiment_if_new
+from gridsearch.runner.sweep import complete_recipe, write_experiment_if_new
 from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial, summarise
 
 __all__ = ["Found", "Imported", "Source", "import_into"]

@@ -19,8 +19,8 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import SessionRecord, TrialRecord, read_history
-from gridsearch.rungs import continued, released
-from gridsearch.sweeping import write_experiment_if_new
+from gridsearch.runner.paused import continued, released
+from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.system.files import is_full
 from gridsearch.training.task import numbers
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, is_finite, summarise

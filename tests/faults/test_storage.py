@@ -14,7 +14,7 @@ from faults.test_killed import QUICK, sweep_in
 from sweeps import configured
 
 from gridsearch.record.reader import Record
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 pytestmark = pytest.mark.slow
 

@@ -138,7 +138,7 @@ def clashing(hp):
 
 @pytest.mark.slow
 def test_a_build_model_of_kerastuners_is_swept_as_it_is(pictures: Path, home: Path, tmp_path: Path) -> None:
-    from gridsearch.sweeping import sweep
+    from gridsearch.runner.sweep import sweep
     from gridsearch.trials import Status
 
     (tmp_path / "theirs.py").write_text(MODEL)

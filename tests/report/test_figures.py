@@ -16,7 +16,7 @@ from gridsearch.hparams.domain import HParam, RealInterval
 from gridsearch.record.reader import read_epochs
 from gridsearch.report.facts import facts_of
 from gridsearch.report.figures import FIGURES, write_figures
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 X = HParam("x", RealInterval(0.0, 1.0, points=2))
 

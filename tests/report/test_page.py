@@ -21,7 +21,7 @@ from gridsearch.record.reader import Record, TrialRecord
 from gridsearch.report.facts import facts_of
 from gridsearch.report.page import page as page_of
 from gridsearch.report.page import write_report
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.trials import FailureKind, Outcome, Status
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,7 @@ from sweeps import TESTS, configured
 
 from gridsearch.record.reader import Record
 from gridsearch.report.plugin import SweepPlugin, sweeps_below
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Status
 from gridsearch.writers.tensorboard.server import Dashboard
 

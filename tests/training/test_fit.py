@@ -11,7 +11,7 @@ from sweeps import TESTS
 
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.record.reader import Record, read_epochs
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.trials import FailureKind, Status
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from sweeps import TESTS
 
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.record.reader import Record
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.training.predict import predict as ask
 
 pytestmark = pytest.mark.slow

@@ -19,7 +19,7 @@ from tensorboard.util import tensor_util
 
 from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval, combination_id
 from gridsearch.record.reader import SessionRecord, TrialRecord
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
 from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter, write_experiment
 

@@ -16,7 +16,7 @@ from sweeps import configured
 
 from gridsearch.export import sessions
 from gridsearch.record.reader import Record
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 BEHAVIOURS = {"behaviour": {"discrete": ["fine", "raises", "diverges"]}, "flip": {"discrete": [True]}}
 

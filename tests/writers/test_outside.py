@@ -16,8 +16,8 @@ from sweeps import TESTS, configured
 from gridsearch.errors import SweepFileError
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record, SessionRecord
-from gridsearch.rungs import continued
-from gridsearch.sweeping import sweep
+from gridsearch.runner.paused import continued
+from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Epoch, Outcome, Session, Status
 from gridsearch.writers import background_of, outside
 from gridsearch.writers.factory import GROUP

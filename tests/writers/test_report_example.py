@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sweeps import TESTS, configured
 
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 PANELS = """
 import json, sys

@@ -10,7 +10,7 @@ from sweeps import configured
 
 from gridsearch.commands import writers as commands
 from gridsearch.errors import HomeError, UserError
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.writers import retelling
 
 

@@ -20,7 +20,7 @@ from writers.wandb_files import directories, history, records, summaries, to_be_
 from benchmarks.servers import BEHAVIOURS, server
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.record.reader import Record, read_epochs
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Status
 from gridsearch.writers.wandb import MARK
 
@@ -190,7 +190,7 @@ def test_offline_means_that_nobody_is_called(home: Path, monkeypatch: pytest.Mon
 SLOWED = """
 import sys, time
 from sweeps import configured
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 from pathlib import Path
 config = configured(Path(sys.argv[1]), {"behaviour": {"discrete": ["fine", "waits"]}}, "objectives:behaving",
                     sweep={"writers": ["wandb"]}, writers={"wandb": {"mode": "online"}})

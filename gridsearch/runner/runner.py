@@ -20,12 +20,12 @@ from gridsearch.config.search_checks import uses_rungs
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, StrategyError
 from gridsearch.executors import Cancels, Executor, Pumped, Steers
-from gridsearch.keeping import BestModels, forget_checkpoints
-from gridsearch.overdue import STOPPED, Clock, excused, overdue
-from gridsearch.planning import owed, standings
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import SessionRecord, TrialRecord, read_epochs
-from gridsearch.rungs import Shelf, continued, released
+from gridsearch.runner.deadlines import STOPPED, Clock, excused, overdue
+from gridsearch.runner.paused import Shelf, continued, released
+from gridsearch.runner.plan import owed, standings
+from gridsearch.runner.retention import BestModels, forget_checkpoints
 from gridsearch.strategies import Strategy, Wait
 from gridsearch.strategies.guarded import Advice
 from gridsearch.system.files import disk_full, is_full

@@ -16,10 +16,10 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, NothingRecorded, UserError
 from gridsearch.executors import Executor, Steers
 from gridsearch.executors.inline import InlineExecutor
-from gridsearch.planning import Plan, plan_of
 from gridsearch.record.journal import FINGERPRINT, Journal, refuse_other_goal, refuse_other_recipe
 from gridsearch.record.reader import Record
-from gridsearch.runner import Limits, Runner
+from gridsearch.runner.plan import Plan, plan_of
+from gridsearch.runner.runner import Limits, Runner
 from gridsearch.strategies import Judges
 from gridsearch.strategies.factory import chosen
 from gridsearch.system.files import told_plainly
