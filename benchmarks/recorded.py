@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.config.toml import declared_grids
-from gridsearch.export import FIRST, as_json, history, sessions
 from gridsearch.hparams.domain import Combination, HParam, combination_id
 from gridsearch.record.reader import Record
+from gridsearch.report.export import FIRST, as_json, history, sessions
 from gridsearch.trials import Objective
 
 __all__ = ["Table", "kept", "load"]

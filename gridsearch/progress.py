@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from gridsearch.record.reader import Record, SessionRecord
+from gridsearch.report.text import duration, measured, values_in_words
 from gridsearch.runner.plan import Plan
-from gridsearch.tables import duration, measured, values_in_words
 from gridsearch.trials import Epoch, Objective, Status
 
 __all__ = ["LiveProgress", "PlainProgress", "Tally"]

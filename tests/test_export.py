@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sweeps import configured
 
-from gridsearch.export import as_csv, as_json, as_parquet, history, sessions
 from gridsearch.record.reader import Record
+from gridsearch.report.export import as_csv, as_json, as_parquet, history, sessions
 from gridsearch.runner.sweep import sweep
 
 

@@ -11,7 +11,7 @@ from laws import tables_of_cells
 
 from gridsearch.hparams.domain import Combination
 from gridsearch.record.reader import Record, SessionRecord, TrialRecord
-from gridsearch.tables import aligned, duration, leaderboard, measured, plain, values_in_words
+from gridsearch.report.text import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
 
 

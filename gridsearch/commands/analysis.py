@@ -7,15 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gridsearch.analysis.correlation import correlation
-from gridsearch.analysis.importance import Importance
-from gridsearch.analysis.importance import importance as important
-from gridsearch.analysis.table import tabulated
-from gridsearch.analysis.variance import Source, Variance, separation, variance
 from gridsearch.commands.common import print_json, say
 from gridsearch.errors import UserError
 from gridsearch.record.reader import Record, read_epochs
-from gridsearch.tables import aligned, plain
+from gridsearch.report.analysis.correlation import correlation
+from gridsearch.report.analysis.importance import Importance
+from gridsearch.report.analysis.importance import importance as important
+from gridsearch.report.analysis.table import tabulated
+from gridsearch.report.analysis.variance import Source, Variance, separation, variance
+from gridsearch.report.text import aligned, plain
 
 __all__ = ["importance", "report"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gridsearch.commands.common import print_json, progress_bar, say, tell
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.tables import aligned, duration, plain
+from gridsearch.report.text import aligned, duration, plain
 
 __all__ = ["cache", "check_data", "draw_sample", "prepare"]
 

@@ -14,8 +14,8 @@ from gridsearch.commands.common import print_json, say
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import DataError, HomeError, UserError
 from gridsearch.record.reader import Record, SessionRecord
+from gridsearch.report.text import aligned, plain
 from gridsearch.runner.plan import config_of
-from gridsearch.tables import aligned, plain
 
 __all__ = ["predict"]
 

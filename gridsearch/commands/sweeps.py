@@ -18,9 +18,9 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, UserError
 from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record.reader import Record
+from gridsearch.report.text import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.runner.plan import Plan, config_of, plan_of, standings
 from gridsearch.runner.runner import Limits
-from gridsearch.tables import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.trials import Status
 
 __all__ = ["best", "check", "export", "plan", "rerun", "status", "sweep", "tensorboard"]
@@ -32,7 +32,7 @@ MOST_FAILED = 10
 def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     """Run a sweep and print its leaderboard; 1 if a trial of the plan has failed."""
     from gridsearch.record.provenance import provenance
-    from gridsearch.report.afterwards import leave_report
+    from gridsearch.report.background import leave_report
     from gridsearch.runner.sweep import sweep as run
 
     began, home = time.monotonic(), config.sweep.logdir
@@ -172,7 +172,7 @@ def best(home: Path, top: int, as_json: bool) -> None:
 
 def export(home: Path, kind: str, history: bool) -> None:
     """Print the record as CSV, JSON or Parquet."""
-    from gridsearch import export as tables
+    from gridsearch.report import export as tables
 
     if kind == "parquet" and sys.stdout.isatty():
         raise UserError("Parquet is binary", where="--format parquet", cure="Send it to a file: ... > trials.parquet")

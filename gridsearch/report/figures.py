@@ -15,8 +15,8 @@ from typing import Any
 
 from gridsearch.errors import UserError
 from gridsearch.report.facts import Facts
+from gridsearch.report.text import plain
 from gridsearch.system.files import told_plainly
-from gridsearch.tables import plain
 
 try:
     from matplotlib import colormaps, rc_context

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from records import made, record_of, recorded, value
 
-from gridsearch.analysis.correlation import correlation
-from gridsearch.analysis.importance import importance
-from gridsearch.analysis.table import tabulated
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
 from gridsearch.record.reader import Record
+from gridsearch.report.analysis.correlation import correlation
+from gridsearch.report.analysis.importance import importance
+from gridsearch.report.analysis.table import tabulated
 
 A = HParam("a", RealInterval(0.0, 1.0, points=5))
 B = HParam("b", RealInterval(1e-4, 1e-1, points=4, log=True))

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import made, record_of, recorded
 
-from gridsearch.analysis.effects import effects, fastest_best
-from gridsearch.analysis.table import tabulated
-from gridsearch.analysis.variance import Variance, separation, variance
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Discrete, HParam, RealInterval
 from gridsearch.record.reader import Record
+from gridsearch.report.analysis.effects import effects, fastest_best
+from gridsearch.report.analysis.table import tabulated
+from gridsearch.report.analysis.variance import Variance, separation, variance
 from gridsearch.trials import Objective
 
 LETTERS = "abcd"

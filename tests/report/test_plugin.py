@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, expect
 from sweeps import TESTS, configured
 
 from gridsearch.record.reader import Record
-from gridsearch.report.plugin import SweepPlugin, sweeps_below
+from gridsearch.report.tab import SweepPlugin, sweeps_below
 from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Status
 from gridsearch.writers.tensorboard.server import Dashboard
@@ -180,7 +180,7 @@ LOOK = """
 import sys, types
 from tensorboard.plugins import base_plugin
 before = set(sys.modules)
-from gridsearch.report.plugin import SweepPlugin
+from gridsearch.report.tab import SweepPlugin
 plugin = SweepPlugin(types.SimpleNamespace(logdir=sys.argv[1]))
 plugin.is_active(), plugin.frontend_metadata(), plugin.get_plugin_apps()
 print(sorted({name.partition(".")[0] for name in set(sys.modules) - before} - {"gridsearch"}))

@@ -13,8 +13,8 @@ import pytest
 from sweeps import TESTS
 from writers.wandb_files import directories, history, records, summary, to_be_synced
 
-from gridsearch.export import sessions
 from gridsearch.record.reader import Record, read_epochs
+from gridsearch.report.export import sessions
 from gridsearch.writers.tensorboard.check import check
 
 pytestmark = pytest.mark.slow

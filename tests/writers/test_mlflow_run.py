@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 from laws import names
 from sweeps import configured
 
-from gridsearch.export import sessions
 from gridsearch.record.reader import Record
+from gridsearch.report.export import sessions
 from gridsearch.runner.sweep import sweep
 
 BEHAVIOURS = {"behaviour": {"discrete": ["fine", "raises", "diverges"]}, "flip": {"discrete": [True]}}

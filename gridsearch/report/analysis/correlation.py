@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gridsearch.analysis.table import Floats, Table
+from gridsearch.report.analysis.table import Floats, Table
 
 __all__ = ["correlation"]
 

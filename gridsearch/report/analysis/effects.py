@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridsearch.analysis.table import Table
 from gridsearch.record.reader import Record, TrialRecord
+from gridsearch.report.analysis.table import Table
 from gridsearch.trials import Objective
 
 __all__ = ["Effect", "Level", "effects", "fastest_best"]

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from gridsearch.analysis.table import Column, Floats, Table
 from gridsearch.errors import UserError
 from gridsearch.record.reader import Record
+from gridsearch.report.analysis.table import Column, Floats, Table
 
 __all__ = ["Separation", "Source", "Variance", "separation", "variance"]
 

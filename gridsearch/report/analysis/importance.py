@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from gridsearch.analysis.table import Column, Floats, Table
+from gridsearch.report.analysis.table import Column, Floats, Table
 
 __all__ = ["METHOD", "SEED", "Importance", "importance"]
 
