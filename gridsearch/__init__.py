@@ -5,7 +5,7 @@ The house, floor by floor; a module imports only from its own floor and those ab
     words               errors  trials  system/  hparams/
     memory and choice   config/  record/  strategies/
     doing               datasets/  training/  executors/  writers/
-    telling             progress  kerastuner/  importing/  commands  cli  runner/  report/
+    telling             kerastuner/  importing/  runner/  report/  cli/
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
                                                │ journal first, then writers and progress are told

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from records import record_of
 
+from gridsearch.cli.progress import Tally
 from gridsearch.hparams.domain import Discrete, HParam
-from gridsearch.progress import Tally
 from gridsearch.record.reader import SessionRecord
 from gridsearch.runner.plan import Plan
 from gridsearch.trials import FailureKind, Outcome, Session, Status, Trial

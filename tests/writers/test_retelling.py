@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sweeps import configured
 
-from gridsearch.commands import writers as commands
+from gridsearch.cli.commands import writers as commands
 from gridsearch.errors import HomeError, UserError
 from gridsearch.runner.sweep import sweep
 from gridsearch.writers import retelling

@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gridsearch.commands.common import as_rows, counts, print_json, progress_bar, say, tell
+from gridsearch.cli.commands.common import as_rows, counts, print_json, progress_bar, say, tell
+from gridsearch.cli.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.config.search_checks import foreseen, uses_rungs
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, UserError
-from gridsearch.progress import LiveProgress, PlainProgress, Tally, ended_line
 from gridsearch.record.reader import Record
 from gridsearch.report.text import aligned, duration, leaderboard, measured, plain, values_in_words
 from gridsearch.runner.plan import Plan, config_of, plan_of, standings

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gridsearch.commands.common import print_json, say
+from gridsearch.cli.commands.common import print_json, say
 from gridsearch.errors import UserError
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.report.analysis.correlation import correlation

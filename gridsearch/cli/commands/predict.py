@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gridsearch.commands.common import print_json, say
+from gridsearch.cli.commands.common import print_json, say
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import DataError, HomeError, UserError
 from gridsearch.record.reader import Record, SessionRecord

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from gridsearch.commands.common import print_json, say
+from gridsearch.cli.commands.common import print_json, say
 
 __all__ = ["mlflow", "wandb"]
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from gridsearch.commands.common import print_json, progress_bar, say, tell
+from gridsearch.cli.commands.common import print_json, progress_bar, say, tell
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.report.text import aligned, duration, plain
 

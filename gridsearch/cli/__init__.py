@@ -111,7 +111,7 @@ def sweep(
     Without SWEEP.toml, sweep.toml of the working directory is taken. Finished trials are never trained again; a sweep
     that was interrupted or extended goes on from where it stands.
     """
-    from gridsearch.commands import sweeps as commands
+    from gridsearch.cli.commands import sweeps as commands
     from gridsearch.runner.runner import Limits
 
     placement = {"workers": workers, "threads": threads, "gpus": gpus}
@@ -134,7 +134,7 @@ def plan(
     as_json: bool,
 ) -> None:
     """Say what `sweep` would do: how many combinations, how many are done, and which."""
-    from gridsearch.commands import sweeps as commands
+    from gridsearch.cli.commands import sweeps as commands
 
     commands.plan(_config(sweep_file, overrides, logdir), rows, retry_failed, as_json)
 
@@ -145,7 +145,7 @@ def plan(
 @as_json
 def status(logdir: Path, watch: bool, as_json: bool) -> None:
     """Say where a sweep stands, also while it runs."""
-    from gridsearch.commands import sweeps as commands
+    from gridsearch.cli.commands import sweeps as commands
 
     commands.status(logdir, watch, as_json)
 
@@ -156,7 +156,7 @@ def status(logdir: Path, watch: bool, as_json: bool) -> None:
 @as_json
 def best(logdir: Path, top: int, as_json: bool) -> None:
     """List the best trials."""
-    from gridsearch.commands import sweeps as commands
+    from gridsearch.cli.commands import sweeps as commands
 
     commands.best(logdir, top, as_json)
 
@@ -167,7 +167,7 @@ def best(logdir: Path, top: int, as_json: bool) -> None:
 @as_json
 def importance(logdir: Path, metric: str | None, as_json: bool) -> None:
     """Say how much each HParam matters: importance, correlation, analysis of variance."""
-    from gridsearch.commands import analysis as commands
+    from gridsearch.cli.commands import analysis as commands
 
     commands.importance(logdir, metric, as_json)
 
@@ -179,7 +179,7 @@ def importance(logdir: Path, metric: str | None, as_json: bool) -> None:
 @as_json
 def report(logdir: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
     """Write the report: one HTML file that shows why the winner won, and needs no network."""
-    from gridsearch.commands import analysis as commands
+    from gridsearch.cli.commands import analysis as commands
 
     commands.report(logdir, out, figures, as_json)
 
@@ -190,7 +190,7 @@ def report(logdir: Path, out: Path | None, figures: Path | None, as_json: bool) 
 @click.option("--history", is_flag=True, help="A row for each epoch instead of each session.")
 def export(logdir: Path, kind: str, history: bool) -> None:
     """Print the record as a table: values, status and metrics of each session."""
-    from gridsearch.commands import sweeps as commands
+    from gridsearch.cli.commands import sweeps as commands
 
     commands.export(logdir, kind, history)
 
@@ -202,7 +202,7 @@ def export(logdir: Path, kind: str, history: bool) -> None:
 @as_json
 def check(logdir: Path, patience: float, as_json: bool) -> None:
     """Start a real TensorBoard and compare every row of its HParams dashboard with the record."""
-    from gridsearch.commands import sweeps as commands
+    from gridsearch.cli.commands import sweeps as commands
 
     sys.exit(commands.check(logdir, patience, as_json))
 
@@ -213,7 +213,7 @@ def check(logdir: Path, patience: float, as_json: bool) -> None:
 @as_json
 def rerun(trial: str, logdir: Path, as_json: bool) -> None:
     """Train TRIAL, such as run-0007, again with its seed and say whether its metrics agree; nothing is recorded."""
-    from gridsearch.commands import sweeps as commands
+    from gridsearch.cli.commands import sweeps as commands
 
     sys.exit(commands.rerun(logdir, trial, as_json))
 
@@ -225,7 +225,7 @@ def rerun(trial: str, logdir: Path, as_json: bool) -> None:
 @as_json
 def wandb(logdir: Path, project: str | None, entity: str | None, as_json: bool) -> None:
     """Write what is missing of a sweep's offline W&B runs, from the record; `wandb sync` uploads them."""
-    from gridsearch.commands import writers as commands
+    from gridsearch.cli.commands import writers as commands
 
     commands.wandb(logdir, project, entity, as_json)
 
@@ -236,7 +236,7 @@ def wandb(logdir: Path, project: str | None, entity: str | None, as_json: bool) 
 @as_json
 def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
     """Write what is missing of a sweep's MLflow runs, from the record."""
-    from gridsearch.commands import writers as commands
+    from gridsearch.cli.commands import writers as commands
 
     commands.mlflow(logdir, tracking_uri, as_json)
 
@@ -248,7 +248,7 @@ def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
 @as_json
 def predict(trial: str, pictures: tuple[Path, ...], logdir: Path | None, as_json: bool) -> None:
     """Ask the kept model of TRIAL, such as run-0007, what each PICTURE shows."""
-    from gridsearch.commands import predict as commands
+    from gridsearch.cli.commands import predict as commands
 
     commands.predict(logdir or _home(), trial, pictures, as_json)
 
@@ -264,7 +264,7 @@ def import_source(
     source: str, sweep_file: Path | None, logdir: Path | None, metric: str | None, study: str | None, as_json: bool
 ) -> None:
     """Record what was trained elsewhere: SOURCE is a KerasTuner project directory, or an Optuna storage or file."""
-    from gridsearch.commands import importing as commands
+    from gridsearch.cli.commands import importing as commands
 
     config = _config(sweep_file, (), logdir) if sweep_file else None
     commands.import_source(source, config, logdir, metric, study, as_json)
@@ -275,7 +275,7 @@ def import_source(
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[LOGDIR] [TENSORBOARD OPTIONS]...")
 def tensorboard(logdir: Path | None, arguments: tuple[str, ...]) -> None:
     """Start TensorBoard with room for every trial's files; options it knows are passed on, as in --port 6007."""
-    from gridsearch.commands import sweeps as commands
+    from gridsearch.cli.commands import sweeps as commands
 
     if logdir is None and arguments and not arguments[0].startswith("-"):
         logdir, arguments = Path(arguments[0]), arguments[1:]
@@ -299,7 +299,7 @@ seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_def
 @as_json
 def sample(out: Path, train: int, validation: int, seed: int, as_json: bool) -> None:
     """Draw the built-in sample: cats and dogs, the same for the same seed."""
-    from gridsearch.commands import data as commands
+    from gridsearch.cli.commands import data as commands
 
     commands.draw_sample(out, train, validation, seed, as_json)
 
@@ -331,7 +331,7 @@ def prepare(
       PetImages            PetImages/Cat/0.jpg
       anything             a folder for each class, or train/ and validation/ of such folders
     """
-    from gridsearch.commands import data as commands
+    from gridsearch.cli.commands import data as commands
 
     if source is None and url is None:
         raise click.UsageError("name a SOURCE, or a --url to download it from")
@@ -343,7 +343,7 @@ def prepare(
 @as_json
 def check_data(sweep_file: Path | None, overrides: tuple[str, ...], logdir: Path | None, as_json: bool) -> None:
     """Decode every picture that the sweep file names, and say which cannot be trained on."""
-    from gridsearch.commands import data as commands
+    from gridsearch.cli.commands import data as commands
 
     commands.check_data(_config(sweep_file, overrides, logdir), as_json)
 
@@ -358,7 +358,7 @@ def cache(limit: float | None, clear: bool, as_json: bool) -> None:
     A sweep decodes its pictures once and keeps them below $GRIDSEARCH_CACHE (default: gridsearch in the user's cache
     folder). What is deleted is decoded again when a sweep wants it.
     """
-    from gridsearch.commands import data as commands
+    from gridsearch.cli.commands import data as commands
 
     commands.cache(0.0 if clear else limit, as_json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from gridsearch.commands.common import print_json, say
+from gridsearch.cli.commands.common import print_json, say
 from gridsearch.config.sweep_config import SweepConfig
 
 __all__ = ["import_source"]
