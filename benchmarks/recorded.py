@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gridsearch.config.toml import declared_grids
 from gridsearch.hparams.domain import Combination, HParam, combination_id
+from gridsearch.hparams.tables import declared_grids
 from gridsearch.record.reader import Record
 from gridsearch.report.export import FIRST, as_json, history, sessions
 from gridsearch.trials import Objective

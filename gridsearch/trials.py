@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import fmean, stdev
 from typing import Any
 
 from gridsearch.hparams.domain import Combination
@@ -28,8 +29,10 @@ __all__ = [
     "Objective",
     "Outcome",
     "Session",
+    "SessionRecord",
     "Status",
     "Trial",
+    "TrialRecord",
     "Verdict",
     "is_finite",
     "summarise",
@@ -233,3 +236,90 @@ def summarise(
     found |= {f"best_{objective.metric}": best, "loss": last("loss")}
     found |= {"best_epoch": best_epoch, "seconds": round(seconds, 3)}
     return {name: float(value) for name, value in found.items() if value is not None and is_finite(value)}
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """A session and how it stands; ``ended`` is None while it runs. Times are seconds since 1970."""
+
+    session: Session
+    outcome: Outcome
+    began: float
+    ended: float | None
+    told: bool
+
+    @property
+    def name(self) -> str:
+        """The session's directory below the home."""
+        return self.session.name
+
+    @property
+    def status(self) -> Status:
+        """Running, completed, stopped or failed."""
+        return self.outcome.status
+
+    @property
+    def seconds(self) -> float:
+        """How long it was trained, without the time that it lay aside; while it runs, until it was last put aside."""
+        spent = float(self.outcome.facts.get("spent", 0.0))
+        lasted = self.ended - self.resumed if self.ended is not None else 0.0
+        return float(self.outcome.metrics.get("seconds", spent + lasted))
+
+    @property
+    def resumed(self) -> float:
+        """When it last began to be trained."""
+        return float(self.outcome.facts.get("resumed", self.began))
+
+    @property
+    def paused(self) -> bool:
+        """Whether it was put aside and may go on yet: until it cannot any more, TensorBoard is not told of its end."""
+        return self.status is Status.STOPPED and bool(self.outcome.facts.get("paused"))
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial with its sessions, oldest first."""
+
+    trial: Trial
+    sessions: tuple[SessionRecord, ...]
+
+    @property
+    def latest(self) -> dict[int, SessionRecord]:
+        """The last attempt of each repeat."""
+        return {session.session.repeat: session for session in self.sessions}
+
+    @property
+    def status(self) -> Status:
+        """The worst of what its repeats came to: running, failed, stopped, completed; planned without a session."""
+        found = {session.status for session in self.latest.values()}
+        order = (Status.RUNNING, Status.FAILED, Status.STOPPED, Status.COMPLETED)
+        return next((status for status in order if status in found), Status.PLANNED)
+
+    @property
+    def paused(self) -> SessionRecord | None:
+        """The session that was put aside at a rung of a search, if one was: stopped, but it may go on yet."""
+        return next((session for session in self.latest.values() if session.paused), None)
+
+    @property
+    def failure(self) -> SessionRecord | None:
+        """The failed session of a failed trial: the last attempt of the first repeat without a result."""
+        return next((session for session in self.latest.values() if session.status is Status.FAILED), None)
+
+    @property
+    def results(self) -> tuple[SessionRecord, ...]:
+        """The sessions whose metrics count, one for each repeat that has come to a result."""
+        return tuple(session for session in self.latest.values() if session.status.has_result)
+
+    def values_of(self, metric: str) -> list[float]:
+        """A metric in each session that counts and has it."""
+        return [s.outcome.metrics[metric] for s in self.results if metric in s.outcome.metrics]
+
+    def mean(self, metric: str) -> float | None:
+        """Its mean over the repeats, as the dashboard's row shows it; None if there is none."""
+        values = self.values_of(metric)
+        return fmean(values) if values else None
+
+    def deviation(self, metric: str) -> float | None:
+        """The sample standard deviation over the repeats, or None with fewer than two."""
+        values = self.values_of(metric)
+        return stdev(values) if len(values) > 1 else None

@@ -8,8 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from gridsearch.record.reader import SessionRecord
-from gridsearch.trials import Epoch
+from gridsearch.trials import Epoch, SessionRecord
 from gridsearch.writers import Background
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
 from gridsearch.hparams.grid import Grid
-from gridsearch.record.reader import Record, SessionRecord, TrialRecord
-from gridsearch.trials import Objective, Outcome, Session, Status, Trial
+from gridsearch.record.reader import Record
+from gridsearch.trials import Objective, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
 
 Response = Callable[[Mapping[str, Any], int], float]
 

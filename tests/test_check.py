@@ -12,7 +12,8 @@ import pytest
 from sweeps import configured
 
 from gridsearch.errors import HomeError
-from gridsearch.record.reader import DATABASE, Record
+from gridsearch.record.database import DATABASE
+from gridsearch.record.reader import Record
 from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Objective
 from gridsearch.writers.tensorboard.check import check, differences

@@ -16,11 +16,11 @@ from laws import combinations, discretes, hparam_lists, intervals, one_type_each
 from pydantic import ValidationError
 
 from gridsearch.config.sweep_config import CATS_VS_DOGS, HOUSEKEEPING, NETWORK, SweepConfig
-from gridsearch.config.toml import as_table, declared_grids
 from gridsearch.errors import SweepFileError
 from gridsearch.hparams.domain import Discrete, HParam, RealInterval
 from gridsearch.hparams.grid import GridUnion
 from gridsearch.hparams.search_space import SearchSpace
+from gridsearch.hparams.tables import as_table, declared_grids
 from gridsearch.trials import FailureKind, Objective
 
 ROOT = Path(__file__).parent.parent

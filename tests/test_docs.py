@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gridsearch.config.sections import DEFAULT_RETRIES, Augmentation, Data, Model, Section, Sweep, Training
-from gridsearch.config.toml import INTERVALS
+from gridsearch.hparams.tables import INTERVALS
 from gridsearch.trials import FailureKind
 
 ROOT = Path(__file__).parents[1]

@@ -16,8 +16,9 @@ import pytest
 from sweeps import configured
 
 from gridsearch.errors import HomeError
+from gridsearch.record.database import DATABASE, SCHEMA_VERSION
 from gridsearch.record.journal import Journal, refuse_other_recipe
-from gridsearch.record.reader import DATABASE, SCHEMA_VERSION, Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}

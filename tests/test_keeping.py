@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gridsearch.record.reader import SessionRecord
 from gridsearch.runner.retention import BestModels, forget_checkpoints
-from gridsearch.trials import Objective, Outcome, Session, Status, Trial
+from gridsearch.trials import Objective, Outcome, Session, SessionRecord, Status, Trial
 
 
 def session(number: int, value: float, ended: float) -> SessionRecord:

@@ -11,9 +11,9 @@ import pytest
 from gridsearch.config.sections import DEFAULT_RETRIES, Training
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
-from gridsearch.record.reader import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record
 from gridsearch.runner.plan import Plan, owed, plan_of
-from gridsearch.trials import FailureKind, Outcome, Session, Status, Trial
+from gridsearch.trials import FailureKind, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
 
 DONE = Outcome(Status.COMPLETED, metrics={"accuracy": 0.5})
 STOPPED = Outcome(Status.STOPPED, metrics={"accuracy": 0.1})

@@ -8,9 +8,8 @@ from records import record_of
 
 from gridsearch.cli.progress import Tally
 from gridsearch.hparams.domain import Discrete, HParam
-from gridsearch.record.reader import SessionRecord
 from gridsearch.runner.plan import Plan
-from gridsearch.trials import FailureKind, Outcome, Session, Status, Trial
+from gridsearch.trials import FailureKind, Outcome, Session, SessionRecord, Status, Trial
 
 
 def test_a_sweep_counts_as_its_sessions_end() -> None:

@@ -17,7 +17,7 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import HomeError, Interrupted, StrategyError
 from gridsearch.executors.placement import Place
 from gridsearch.record.journal import Journal
-from gridsearch.record.reader import Record, SessionRecord, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.runner.plan import Plan
 from gridsearch.runner.runner import Limits
 from gridsearch.runner.sweep import _executor, preview, sweep
@@ -25,7 +25,7 @@ from gridsearch.strategies.median_stopping import Median
 from gridsearch.system.signals import Stop
 from gridsearch.training.session import run_session
 from gridsearch.training.task import Task
-from gridsearch.trials import Epoch, FailureKind, Message, Outcome, Session, Status, Verdict
+from gridsearch.trials import Epoch, FailureKind, Message, Outcome, Session, SessionRecord, Status, Verdict
 from gridsearch.writers import Writer
 from gridsearch.writers.tensorboard.check import check
 

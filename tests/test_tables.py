@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from laws import tables_of_cells
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.record.reader import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record
 from gridsearch.report.text import aligned, duration, leaderboard, measured, plain, values_in_words
-from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
+from gridsearch.trials import FailureKind, Objective, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gridsearch.record.reader import Record, SessionRecord
+from gridsearch.record.reader import Record
 from gridsearch.report.text import duration, measured, values_in_words
 from gridsearch.runner.plan import Plan
-from gridsearch.trials import Epoch, Objective, Status
+from gridsearch.trials import Epoch, Objective, SessionRecord, Status
 
 __all__ = ["LiveProgress", "PlainProgress", "Tally"]
 

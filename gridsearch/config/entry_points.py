@@ -7,16 +7,19 @@ this way (a module without source, a name that is made while the module runs) ha
 from __future__ import annotations
 
 import ast
+import importlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.config.toml import closest
 from gridsearch.errors import SweepFileError
+from gridsearch.hparams.key_errors import closest
 
-__all__ = ["refuse_missing"]
+__all__ = ["UserCodeError", "load_entry_point", "refuse_missing"]
 
 MAKES_NAMES = {"*", "__getattr__", "exec", "globals", "locals", "setattr", "vars"}
 """With one of these in it, a module may have names that its source does not show."""
@@ -80,3 +83,30 @@ def _names(tree: ast.AST) -> Iterator[str]:
             yield node.asname or node.name.split(".")[0]
         elif isinstance(node, ast.Name) and (isinstance(node.ctx, ast.Store) or node.id in MAKES_NAMES):
             yield node.id
+
+
+class UserCodeError(Exception):
+    """The user's own module or function cannot be used as named."""
+
+
+def load_entry_point(name: str, folder: Path) -> Callable[..., Any]:
+    """The function that ``module:function`` names, of ``folder``, the working directory or an installed package.
+
+    Raises:
+        UserCodeError: there is no such module or function.
+    """
+    module_name, function_name = name.split(":")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))  # and it stays: the user's functions may import more when they are called
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())  # as workers have it
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the module is there, and itself imports something that is not
+        raise UserCodeError(f"there is no module {module_name!r} in {folder} or among installed packages") from None
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise UserCodeError(f"module {module_name!r} has no function {function_name!r}")
+    return function  # type: ignore[no-any-return]  # callable() is all that can be known of a user's function

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gridsearch.config.toml import At
 from gridsearch.hparams.domain import Combination, IntInterval, RealInterval
+from gridsearch.hparams.key_errors import At
 from gridsearch.hparams.search_space import SearchSpace
 
 if TYPE_CHECKING:

@@ -38,21 +38,13 @@ from gridsearch.config.sections import (
     Training,
     Writers,
 )
-from gridsearch.config.toml import (
-    At,
-    apply_override,
-    as_table,
-    closest,
-    declared_grids,
-    each_of,
-    explained,
-    read_tables,
-    without_none,
-)
+from gridsearch.config.toml import apply_override, explained, read_tables, without_none
 from gridsearch.errors import SweepFileError
 from gridsearch.hparams.domain import Combination, HParam, Value
 from gridsearch.hparams.grid import Space, space_of
+from gridsearch.hparams.key_errors import At, closest, each_of
 from gridsearch.hparams.search_space import SearchSpace
+from gridsearch.hparams.tables import as_table, declared_grids
 from gridsearch.trials import Objective
 
 __all__ = ["SweepConfig"]

@@ -5,149 +5,26 @@ Nothing here knows which sections there are; ``config`` does, and trusts what co
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gridsearch.errors import SweepFileError
-from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval, Value
+from gridsearch.hparams.key_errors import At, Several, nearest
+from gridsearch.hparams.tables import DECLARE
 
-__all__ = [
-    "At",
-    "apply_override",
-    "as_table",
-    "closest",
-    "declared_grids",
-    "each_of",
-    "explained",
-    "read_tables",
-    "without_none",
-]
+__all__ = ["apply_override", "explained", "read_tables", "without_none"]
 
 T = TypeVar("T")
 U = TypeVar("U")
 
-DECLARE = "declare at least one HParam, as in learning_rate = { discrete = [0.001, 0.0001] }"
 
 SHOWN = 60
 """Characters of a key or value that a message repeats."""
-
-INTERVALS: dict[str, type[IntInterval] | type[RealInterval]] = {
-    "int_interval": IntInterval,
-    "real_interval": RealInterval,
-}
-DTYPES: dict[str, type[Value]] = {"bool": bool, "int": int, "float": float, "str": str}
-
-
-def _domain(table: Mapping[str, Any]) -> Domain:
-    kinds = [kind for kind in ("discrete", *INTERVALS) if kind in table]
-    if len(kinds) != 1:
-        raise ValueError("give one of discrete = [...], int_interval = [min, max], real_interval = [min, max]")
-    kind, values = kinds[0], table[kinds[0]]
-    allowed = {kind, "default", "display_name", "description"} | (
-        {"dtype"} if kind == "discrete" else {"points", "log"}
-    )
-    for key in table:
-        if key not in allowed:
-            raise ValueError(f"unknown key {key!r}{_nearest(key, allowed)}")
-    if not isinstance(values, list | tuple):
-        raise ValueError(f"{kind} = {values!r}: write it in brackets")
-    if kind == "discrete":
-        if "dtype" in table and table["dtype"] not in tuple(DTYPES):
-            raise ValueError(f"dtype = {table['dtype']!r}: one of {', '.join(DTYPES)}")
-        return Discrete(values, DTYPES.get(table.get("dtype", "")))
-    if len(values) != 2:
-        raise ValueError(f"{kind} = {values!r}: two numbers, minimum and maximum")
-    return INTERVALS[kind](*values, points=table.get("points"), log=table.get("log", False))
-
-
-def declared_grids(hparams: object) -> tuple[tuple[HParam, ...], ...]:
-    """[hparams] as a tuple of grids: one table is one grid, [[hparams]] several; HParam objects pass as they are."""
-    if isinstance(hparams, Mapping):
-        hparams = [hparams]
-    if not isinstance(hparams, Sequence) or isinstance(hparams, str) or not hparams:
-        raise ValueError(DECLARE)
-    if all(hasattr(h, "domain") for h in hparams):
-        hparams = [hparams]
-    return each_of(hparams, _one_grid)
-
-
-def _one_grid(declared: object) -> tuple[HParam, ...]:
-    if not isinstance(declared, Mapping):
-        if not isinstance(declared, Sequence) or isinstance(declared, str):
-            raise ValueError(f"{declared!r} is not a table of HParams")
-        try:
-            return tuple(HParam.accept(hparam) for hparam in declared)
-        except TypeError as error:  # pydantic gathers only ValueErrors
-            raise ValueError(str(error)) from error
-    if not declared:
-        raise ValueError(DECLARE)
-    return each_of(declared.items(), _one_hparam)
-
-
-def _one_hparam(declared: tuple[str, object]) -> HParam:
-    name, table = declared
-    if not isinstance(table, Mapping):
-        raise At(name, ValueError(f"{table!r}: write a domain, as in {{ discrete = [...] }}"))
-    try:
-        extra = {key: table[key] for key in ("display_name", "description", "default") if key in table}
-        return HParam(name, _domain(table), **extra)
-    except (ValueError, TypeError) as error:
-        raise At(name, error) from error
-
-
-class At(ValueError):
-    """An error below a key that pydantic does not see, such as a domain inside [hparams]."""
-
-    def __init__(self, key: str, error: Exception) -> None:
-        self.key = key
-        super().__init__(str(error))
-
-
-class Several(ValueError):
-    """Errors below several keys, told at once."""
-
-    def __init__(self, errors: Sequence[At]) -> None:
-        self.errors = tuple(errors)
-        super().__init__("; ".join(f"{error.key}: {error}" for error in errors))
-
-
-def each_of(items: Iterable[T], make: Callable[[T], U]) -> tuple[U, ...]:
-    """``make`` of every item; what is wrong with any of them is raised together at the end.
-
-    Raises:
-        Several: an ``At`` for each key that something was wrong with.
-    """
-    made: list[U] = []
-    wrong: list[At] = []
-    for item in items:
-        try:
-            made.append(make(item))
-        except At as error:
-            wrong.append(error)
-        except Several as error:
-            wrong += error.errors
-    if wrong:
-        raise Several(wrong)
-    return tuple(made)
-
-
-def as_table(hparam: HParam) -> dict[str, Any]:
-    """An HParam as the table that declares it."""
-    domain = hparam.domain
-    table: dict[str, Any] = {}
-    if isinstance(domain, Discrete):
-        table = {"discrete": list(domain.values), "dtype": domain.dtype.__name__}
-    elif isinstance(domain, IntInterval | RealInterval):
-        kind = "int_interval" if isinstance(domain, IntInterval) else "real_interval"
-        table = {kind: [domain.min_value, domain.max_value], "points": domain.points, "log": domain.log or None}
-    extra = {"default": hparam.default, "display_name": hparam.display_name, "description": hparam.description}
-    return {key: value for key, value in {**table, **extra}.items() if value is not None}
 
 
 def without_none(value: Any) -> Any:
@@ -219,7 +96,7 @@ def _line(path: Sequence[str], each: Any, model: type[BaseModel], message: str) 
     if each["type"] == "extra_forbidden":
         *section, name = path
         known = _fields_of(model, section)
-        return f"{key}: unknown key{_nearest(name, known)}"
+        return f"{key}: unknown key{nearest(name, known)}"
     if each["type"] == "missing":
         return f"{key}: missing{': ' + DECLARE if key == 'hparams' else ''}"
     value = "" if isinstance(each["input"], dict | list | tuple) or "error" in each.get("ctx", {}) else each["input"]
@@ -247,13 +124,3 @@ def _is_branch(part: object) -> bool:
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-def closest(key: str, known: Iterable[str]) -> str | None:
-    """The known key that is most like this one, if any is."""
-    return next(iter(difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)), None)
-
-
-def _nearest(key: str, known: Iterable[str]) -> str:
-    close = closest(key, known)
-    return f"; did you mean {close!r}?" if close else f"; the keys here are {', '.join(sorted(known))}"

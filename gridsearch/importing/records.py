@@ -10,13 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.config.toml import as_table
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
+from gridsearch.hparams.tables import as_table
 from gridsearch.record.journal import Journal
-from gridsearch.record.reader import SessionRecord, TrialRecord
 from gridsearch.runner.sweep import complete_recipe, write_experiment_if_new
-from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial, summarise
+from gridsearch.trials import (
+    Epoch,
+    FailureKind,
+    Objective,
+    Outcome,
+    Session,
+    SessionRecord,
+    Status,
+    Trial,
+    TrialRecord,
+    summarise,
+)
 
 __all__ = ["Found", "Imported", "Source", "import_into"]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from gridsearch.config.toml import as_table
+from gridsearch.config.entry_points import load_entry_point
 from gridsearch.hparams.domain import HParam
+from gridsearch.hparams.tables import as_table
 from gridsearch.kerastuner.domains import grids_of
-from gridsearch.training.task import load_entry_point
 
 __all__ = ["declared"]
 

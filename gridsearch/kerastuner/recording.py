@@ -18,12 +18,22 @@ from typing import Any
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.record.journal import Journal
-from gridsearch.record.reader import SessionRecord, TrialRecord, read_history
+from gridsearch.record.reader import read_history
 from gridsearch.runner.paused import continued, released
 from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.system.files import is_full
-from gridsearch.training.task import numbers
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, is_finite, summarise
+from gridsearch.training.reporter import numbers
+from gridsearch.trials import (
+    Epoch,
+    FailureKind,
+    Outcome,
+    Session,
+    SessionRecord,
+    Status,
+    TrialRecord,
+    is_finite,
+    summarise,
+)
 from gridsearch.writers import Writer, background_of
 from gridsearch.writers.factory import cure_of, refuse_unknown
 from gridsearch.writers.isolated import Outside

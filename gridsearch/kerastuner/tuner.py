@@ -23,12 +23,12 @@ import keras_tuner
 import numpy as np
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.config.toml import as_table
 from gridsearch.errors import GridsearchError, StrategyError, UserError
 from gridsearch.hparams.domain import Combination
+from gridsearch.hparams.tables import as_table
 from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
 from gridsearch.kerastuner.recording import Handed, Recording
-from gridsearch.record.reader import DATABASE
+from gridsearch.record.database import DATABASE
 from gridsearch.trials import FailureKind, Outcome, Status, is_finite
 from gridsearch.writers import Writer
 

@@ -32,42 +32,16 @@ import psutil
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import HomeError
 from gridsearch.hparams.domain import Combination, HParam, combination_id
-from gridsearch.record.reader import (
-    DATABASE,
-    SCHEMA_VERSION,
-    Record,
-    SessionRecord,
-    anything_trained,
-    check_version,
-    connect,
-    inherited_identity,
-    read_record,
-)
-from gridsearch.system.files import boot_id, lives, told_plainly
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
+from gridsearch.record.database import DATABASE, SCHEMA, SCHEMA_VERSION, check_version, connect, explain_database_errors
+from gridsearch.record.reader import Record, anything_trained, inherited_identity, read_record
+from gridsearch.system.liveness import boot_id, lives
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, SessionRecord, Status, Trial
 
 __all__ = ["FINGERPRINT", "Journal", "refuse_other_goal", "refuse_other_recipe"]
 
 FINGERPRINT = "data.fingerprint"
 """The recipe's key that says which pictures they were; with the folders behind it where they are swept."""
 
-SCHEMA = """
-CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE trial (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, combination TEXT NOT NULL, planned REAL NOT NULL);
-CREATE TABLE session (
-    name TEXT PRIMARY KEY, trial INTEGER NOT NULL REFERENCES trial, repeat INTEGER NOT NULL, attempt INTEGER NOT NULL,
-    seed INTEGER NOT NULL, status TEXT NOT NULL, kind TEXT, metrics TEXT NOT NULL, message TEXT NOT NULL,
-    charged INTEGER NOT NULL, facts TEXT NOT NULL, began REAL NOT NULL, ended REAL, told INTEGER NOT NULL,
-    UNIQUE (trial, repeat, attempt)) WITHOUT ROWID;
-CREATE UNIQUE INDEX one_result ON session (trial, repeat) WHERE status IN ('completed', 'stopped');
-CREATE TABLE epoch (
-    session TEXT NOT NULL REFERENCES session, epoch INTEGER NOT NULL, time REAL NOT NULL, metrics TEXT NOT NULL,
-    PRIMARY KEY (session, epoch)) WITHOUT ROWID;
-CREATE TABLE runner (
-    only INTEGER PRIMARY KEY CHECK (only = 1), host TEXT NOT NULL, pid INTEGER NOT NULL, born REAL NOT NULL,
-    boot TEXT NOT NULL, beat REAL NOT NULL);
-"""
 
 MINE = "host = ? AND pid = ? AND born = ?"
 
@@ -90,7 +64,7 @@ class Journal:
         self._me = (socket.gethostname(), os.getpid(), psutil.Process().create_time())
         self._closed = False
         _make_home(home)
-        with told_plainly(self._file):
+        with explain_database_errors(self._file):
             self._database = connect(self._file, readonly=False)
             try:
                 self._open()
@@ -170,7 +144,7 @@ class Journal:
         self._left.set()
         self._pulse.join()
         try:
-            with told_plainly(self._file):
+            with explain_database_errors(self._file):
                 self._database.execute(f"DELETE FROM runner WHERE {MINE}", self._me)
         finally:
             self._database.close()
@@ -188,7 +162,7 @@ class Journal:
         Raises:
             HomeError: it cannot be written (a full disk, say); nothing of it was.
         """
-        with told_plainly(self._file):
+        with explain_database_errors(self._file):
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -200,12 +174,12 @@ class Journal:
 
     def record(self) -> Record:
         """Everything that is known."""
-        with told_plainly(self._file):
+        with explain_database_errors(self._file):
             return read_record(self._database, self.home)
 
     def facts(self) -> dict[str, Any]:
         """What ``settle`` wrote, and ``experiment``, what TensorBoard was told of it; {} if it is new."""
-        with told_plainly(self._file):
+        with explain_database_errors(self._file):
             return {key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM sweep")}
 
     def set_fact(self, key: str, value: Any) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gridsearch.errors import UserError
-from gridsearch.record.reader import Record, SessionRecord, read_epochs
+from gridsearch.record.reader import Record, read_epochs
+from gridsearch.trials import SessionRecord
 
 __all__ = ["as_csv", "as_json", "as_parquet", "history", "sessions"]
 

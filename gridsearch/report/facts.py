@@ -16,13 +16,13 @@ from typing import Any
 
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import HParam
-from gridsearch.record.reader import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record
 from gridsearch.report.analysis.correlation import correlation
 from gridsearch.report.analysis.effects import effects, fastest_best
 from gridsearch.report.analysis.importance import METHOD, importance
 from gridsearch.report.analysis.table import Column, Table, metrics_of, tabulated
 from gridsearch.report.analysis.variance import separation, variance
-from gridsearch.trials import Objective, Status
+from gridsearch.trials import Objective, SessionRecord, Status, TrialRecord
 
 __all__ = ["Epochs", "Facts", "facts_of"]
 

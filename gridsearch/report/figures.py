@@ -16,7 +16,7 @@ from typing import Any
 from gridsearch.errors import UserError
 from gridsearch.report.facts import Facts
 from gridsearch.report.text import plain
-from gridsearch.system.files import told_plainly
+from gridsearch.system.files import explain_os_errors
 
 try:
     from matplotlib import colormaps, rc_context
@@ -63,7 +63,7 @@ def write_figures(facts: Facts, folder: Path, metric: str | None = None) -> list
     """
     metric = metric or str(facts["objective"]["metric"])
     written = []
-    with told_plainly(folder), rc_context(STYLE), warnings.catch_warnings():
+    with explain_os_errors(folder), rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # an emoji that the font does not have
         folder.mkdir(parents=True, exist_ok=True)
         for name, draw in FIGURES.items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.record.reader import Record, TrialRecord
-from gridsearch.trials import Status
+from gridsearch.record.reader import Record
+from gridsearch.trials import Status, TrialRecord
 
 __all__ = ["aligned", "duration", "leaderboard", "measured", "plain", "values_in_words"]
 

@@ -14,8 +14,7 @@ from typing import Any
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.hparams.grid import Space
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record.reader import SessionRecord, TrialRecord
-from gridsearch.trials import Outcome, Status
+from gridsearch.trials import Outcome, SessionRecord, Status, TrialRecord
 
 __all__ = ["Shelf", "continued", "released"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from gridsearch.config.sections import Training
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import combination_id
-from gridsearch.record.reader import Record, TrialRecord
-from gridsearch.trials import Session, Status, Trial
+from gridsearch.record.reader import Record
+from gridsearch.trials import Session, Status, Trial, TrialRecord
 
 __all__ = ["Plan", "config_of", "owed", "plan_of", "standings"]
 

@@ -11,11 +11,11 @@ from gridsearch.errors import UserError
 from gridsearch.executors.placement import Place, places
 from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.record.journal import refuse_other_recipe
-from gridsearch.record.reader import Record, SessionRecord
+from gridsearch.record.reader import Record
 from gridsearch.runner.plan import config_of
 from gridsearch.runner.sweep import complete_recipe
 from gridsearch.training.task import Task
-from gridsearch.trials import Ended, Epoch, Outcome, Status, Verdict
+from gridsearch.trials import Ended, Epoch, Outcome, SessionRecord, Status, Verdict
 
 __all__ = ["Rerun", "rerun"]
 

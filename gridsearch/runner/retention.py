@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from gridsearch.record.reader import SessionRecord
-from gridsearch.trials import Objective
+from gridsearch.trials import Objective, SessionRecord
 
 __all__ = ["BestModels", "forget_checkpoints"]
 

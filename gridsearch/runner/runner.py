@@ -21,7 +21,7 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, StrategyError
 from gridsearch.executors import Cancels, Executor, Pumped, Steers
 from gridsearch.record.journal import Journal
-from gridsearch.record.reader import SessionRecord, TrialRecord, read_epochs
+from gridsearch.record.reader import read_epochs
 from gridsearch.runner.deadlines import STOPPED, Clock, excused, overdue
 from gridsearch.runner.paused import Shelf, continued, released
 from gridsearch.runner.plan import owed, standings
@@ -31,7 +31,7 @@ from gridsearch.strategies.guarded import Advice
 from gridsearch.system.files import disk_full, is_full
 from gridsearch.system.signals import Stop
 from gridsearch.training.task import Task
-from gridsearch.trials import Ended, Epoch, Message, Outcome, Session, Status
+from gridsearch.trials import Ended, Epoch, Message, Outcome, Session, SessionRecord, Status, TrialRecord
 from gridsearch.writers import Writer
 
 __all__ = ["Limits", "Runner"]

@@ -22,7 +22,7 @@ from gridsearch.runner.plan import Plan, plan_of
 from gridsearch.runner.runner import Limits, Runner
 from gridsearch.strategies import Judges
 from gridsearch.strategies.factory import chosen
-from gridsearch.system.files import told_plainly
+from gridsearch.system.files import explain_os_errors
 from gridsearch.system.signals import Stop
 from gridsearch.writers import Writer, background_of
 from gridsearch.writers.factory import cure_of, refuse_unknown
@@ -111,7 +111,7 @@ def sweep(
     from gridsearch.writers.tensorboard.events import EventsWriter
 
     home = config.sweep.logdir
-    with told_plainly(home), Journal(home) as journal, Stop() as stop:
+    with explain_os_errors(home), Journal(home) as journal, Stop() as stop:
         journal.settle(config, recipe)
         write_experiment_if_new(journal, config)
         before = journal.record()

@@ -23,8 +23,7 @@ from enum import Enum
 from typing import Final, Literal, Protocol, runtime_checkable
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.record.reader import TrialRecord
-from gridsearch.trials import Session, Verdict
+from gridsearch.trials import Session, TrialRecord, Verdict
 
 __all__ = ["WAIT", "Explains", "Judges", "Strategy", "Wait"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.hparams.grid import Space
-from gridsearch.record.reader import TrialRecord
+from gridsearch.trials import TrialRecord
 
 __all__ = ["GridStrategy"]
 

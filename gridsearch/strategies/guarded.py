@@ -7,9 +7,8 @@ from typing import Literal, ParamSpec, TypeVar
 
 from gridsearch.errors import GridsearchError, StrategyError
 from gridsearch.hparams.domain import Combination
-from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Judges, Strategy, Wait
-from gridsearch.trials import Objective, Session, Verdict, is_finite
+from gridsearch.trials import Objective, Session, TrialRecord, Verdict, is_finite
 
 __all__ = ["Advice"]
 

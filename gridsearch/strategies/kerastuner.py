@@ -16,10 +16,9 @@ from keras_tuner.engine import trial as oracle_trials
 
 from gridsearch.hparams.domain import Combination, Discrete, Domain, IntInterval, RealInterval, combination_id
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import WAIT, Wait
 from gridsearch.strategies.random import RandomStrategy
-from gridsearch.trials import Objective, Session, Verdict
+from gridsearch.trials import Objective, Session, TrialRecord, Verdict
 
 __all__ = ["Bayesian", "Hyperband"]
 

@@ -11,9 +11,8 @@ from statistics import median
 from typing import Literal
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Strategy, Wait
-from gridsearch.trials import Objective, Session, Status, Verdict
+from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
 
 __all__ = ["Median"]
 

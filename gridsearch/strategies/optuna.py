@@ -17,9 +17,8 @@ from optuna.trial import TrialState
 
 from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, IntInterval, combination_id
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Strategy, Wait
-from gridsearch.trials import Objective, Session, Status, Verdict
+from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
 
 __all__ = ["Pruned", "Sampled"]
 

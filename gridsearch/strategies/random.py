@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record.reader import TrialRecord
+from gridsearch.trials import TrialRecord
 
 __all__ = ["RandomStrategy"]
 

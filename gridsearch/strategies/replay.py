@@ -12,9 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gridsearch.hparams.domain import Combination, combination_id
-from gridsearch.record.reader import SessionRecord, TrialRecord
 from gridsearch.strategies import Judges, Strategy, Wait
-from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial, Verdict
+from gridsearch.trials import (
+    FailureKind,
+    Objective,
+    Outcome,
+    Session,
+    SessionRecord,
+    Status,
+    Trial,
+    TrialRecord,
+    Verdict,
+)
 
 __all__ = ["Rehearsal", "Step"]
 

@@ -15,9 +15,8 @@ import math
 from typing import Literal
 
 from gridsearch.hparams.domain import Combination, combination_id
-from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import WAIT, Explains, Strategy, Wait
-from gridsearch.trials import Objective, Session, Verdict
+from gridsearch.trials import Objective, Session, TrialRecord, Verdict
 
 __all__ = ["Halving", "rungs"]
 

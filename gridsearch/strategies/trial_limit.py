@@ -7,8 +7,8 @@ from typing import Literal
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.hparams.grid import Space
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Strategy, Wait
+from gridsearch.trials import TrialRecord
 
 __all__ = ["Limited"]
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import keras
 
+from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Augmentation, Data, Training
 from gridsearch.system.files import is_full
 from gridsearch.training.checkpoints import Checkpoints
@@ -24,7 +25,8 @@ from gridsearch.training.images import Ahead, Pipelines
 from gridsearch.training.model_cache import Bench
 from gridsearch.training.models import built, takes_numbers
 from gridsearch.training.predict import class_names
-from gridsearch.training.task import Reporter, Task, load_entry_point, numbers
+from gridsearch.training.reporter import Reporter, numbers
+from gridsearch.training.task import Task
 from gridsearch.trials import Verdict
 
 __all__ = ["train"]

@@ -25,9 +25,9 @@ import numpy as np
 # Keras 3 exports the class through TensorFlow only; from where it is defined it works with every backend.
 from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGenerator
 
+from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Augmentation, Settings
 from gridsearch.training.cache import Decoding, Pictures, Unstorable, open_pictures
-from gridsearch.training.task import load_entry_point
 from gridsearch.training.warping import Warp
 
 __all__ = ["Ahead", "Batch", "Pipelines"]

@@ -14,9 +14,9 @@ import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 
+from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Settings
 from gridsearch.errors import DataError, HomeError
-from gridsearch.training.task import load_entry_point
 
 __all__ = ["class_names", "predict"]
 

@@ -21,8 +21,10 @@ from typing import Any
 
 import psutil
 
+from gridsearch.config.entry_points import load_entry_point
 from gridsearch.system.files import is_full
-from gridsearch.training.task import Diverged, Emit, Hear, Reporter, Stopped, Task, load_entry_point, numbers
+from gridsearch.training.reporter import Diverged, Emit, Hear, Reporter, Stopped, numbers
+from gridsearch.training.task import Task
 from gridsearch.trials import Ended, FailureKind, Outcome, Status, Verdict, summarise
 
 __all__ = ["run_session"]

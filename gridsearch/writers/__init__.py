@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gridsearch.hparams.domain import HParam
-from gridsearch.record.reader import Record, SessionRecord
-from gridsearch.trials import Epoch, Objective, Outcome, Status
+from gridsearch.record.reader import Record
+from gridsearch.trials import Epoch, Objective, Outcome, SessionRecord, Status
 
 __all__ = ["Background", "Closes", "Keeps", "Writer", "background_of", "tell_whole"]
 

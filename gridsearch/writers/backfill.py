@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.errors import GridsearchError, UserError
-from gridsearch.record.reader import Record, SessionRecord, read_history
-from gridsearch.trials import FailureKind, Outcome, Status
+from gridsearch.record.reader import Record, read_history
+from gridsearch.trials import FailureKind, Outcome, SessionRecord, Status
 from gridsearch.writers import Closes, Keeps, Writer, background_of, tell_whole
 from gridsearch.writers.factory import load, refuse_unknown
 

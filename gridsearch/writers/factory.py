@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-from gridsearch.config.toml import closest
 from gridsearch.errors import SweepFileError
+from gridsearch.hparams.key_errors import closest
 from gridsearch.writers import Background, Writer
 
 __all__ = ["GROUP", "cure_of", "load", "refuse_unknown"]

@@ -26,9 +26,8 @@ from typing import Any
 
 import psutil
 
-from gridsearch.record.reader import SessionRecord
 from gridsearch.system.signals import STOP_SIGNALS
-from gridsearch.trials import Epoch
+from gridsearch.trials import Epoch, SessionRecord
 from gridsearch.writers import Background
 
 __all__ = ["Outside"]

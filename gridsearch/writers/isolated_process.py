@@ -12,9 +12,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from gridsearch.record.reader import SessionRecord, read_history
+from gridsearch.record.reader import read_history
 from gridsearch.system.signals import STOP_SIGNALS
-from gridsearch.trials import Epoch
+from gridsearch.trials import Epoch, SessionRecord
 from gridsearch.writers import Background, Closes, Writer, tell_whole
 from gridsearch.writers.factory import load
 

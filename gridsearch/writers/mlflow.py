@@ -28,8 +28,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from gridsearch.config.sections import Mlflow
-from gridsearch.record.reader import Record, SessionRecord
-from gridsearch.trials import Epoch, FailureKind
+from gridsearch.record.reader import Record
+from gridsearch.trials import Epoch, FailureKind, SessionRecord
 from gridsearch.writers import Background
 
 __all__ = ["MlflowWriter", "accepted_name"]

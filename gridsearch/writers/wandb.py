@@ -27,8 +27,8 @@ os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read on import; its c
 import wandb
 
 from gridsearch.config.sections import Wandb
-from gridsearch.record.reader import Record, SessionRecord
-from gridsearch.trials import Epoch, FailureKind
+from gridsearch.record.reader import Record
+from gridsearch.trials import Epoch, FailureKind, SessionRecord
 from gridsearch.writers import Background
 
 __all__ = ["WandbWriter"]

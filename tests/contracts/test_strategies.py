@@ -11,7 +11,6 @@ import pytest
 from gridsearch.hparams.domain import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
 from gridsearch.hparams.grid import Grid
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.record.reader import TrialRecord
 from gridsearch.strategies import Explains, Strategy
 from gridsearch.strategies.grid import GridStrategy
 from gridsearch.strategies.median_stopping import Median
@@ -19,7 +18,7 @@ from gridsearch.strategies.random import RandomStrategy
 from gridsearch.strategies.replay import Rehearsal, Step
 from gridsearch.strategies.successive_halving import Halving
 from gridsearch.strategies.trial_limit import Limited
-from gridsearch.trials import Objective, Status, Trial
+from gridsearch.trials import Objective, Status, Trial, TrialRecord
 
 EPOCHS = 5
 ACCURACY = Objective("accuracy")

@@ -14,8 +14,7 @@ from sweeps import configured
 
 from gridsearch.hparams.domain import combination_id
 from gridsearch.record.journal import Journal
-from gridsearch.record.reader import SessionRecord
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, SessionRecord, Status, Trial
 from gridsearch.writers import Background, Closes, Keeps, Writer, background_of, tell_whole
 
 ODD = {"units": 256, "rate": 1e-4, "optimizer": 'a"d/a..m\n%', "flip": True, "recipe": "ours", "größe (µm)": 2.5}

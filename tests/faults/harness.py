@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from gridsearch.record.reader import DATABASE, Record
+from gridsearch.record.database import DATABASE
+from gridsearch.record.reader import Record
 from gridsearch.trials import Status
 from gridsearch.writers.tensorboard.check import check
 

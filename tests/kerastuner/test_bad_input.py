@@ -17,9 +17,9 @@ from gridsearch.errors import HomeError, StrategyError, UserError  # noqa: E402
 from gridsearch.kerastuner import Tuner  # noqa: E402
 from gridsearch.kerastuner.recording import Recording  # noqa: E402
 from gridsearch.kerastuner.tuner import _digest  # noqa: E402
-from gridsearch.record.reader import Record, SessionRecord, read_epochs  # noqa: E402
+from gridsearch.record.reader import Record, read_epochs  # noqa: E402
 from gridsearch.runner.plan import config_of, plan_of  # noqa: E402
-from gridsearch.trials import Epoch, FailureKind, Outcome, Status  # noqa: E402
+from gridsearch.trials import Epoch, FailureKind, Outcome, SessionRecord, Status  # noqa: E402
 from gridsearch.writers.tensorboard.check import check  # noqa: E402
 
 

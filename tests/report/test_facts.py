@@ -8,9 +8,9 @@ import pytest
 from records import made, record_of
 
 from gridsearch.hparams.domain import Discrete, HParam
-from gridsearch.record.reader import Record, SessionRecord, TrialRecord
+from gridsearch.record.reader import Record
 from gridsearch.report.facts import facts_of
-from gridsearch.trials import FailureKind, Outcome, Session, Status
+from gridsearch.trials import FailureKind, Outcome, Session, SessionRecord, Status, TrialRecord
 
 HOUR = 3600.0
 

@@ -17,12 +17,12 @@ from records import made, record_of, recorded
 from sweeps import configured
 
 from gridsearch.hparams.domain import Discrete, HParam, RealInterval
-from gridsearch.record.reader import Record, TrialRecord
+from gridsearch.record.reader import Record
 from gridsearch.report.facts import facts_of
 from gridsearch.report.page import page as page_of
 from gridsearch.report.page import write_report
 from gridsearch.runner.sweep import sweep
-from gridsearch.trials import FailureKind, Outcome, Status
+from gridsearch.trials import FailureKind, Outcome, Status, TrialRecord
 
 pytestmark = pytest.mark.slow
 

@@ -18,9 +18,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util import tensor_util
 
 from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval, combination_id
-from gridsearch.record.reader import SessionRecord, TrialRecord
 from gridsearch.runner.sweep import sweep
-from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
+from gridsearch.trials import FailureKind, Objective, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
 from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter, write_experiment
 
 VALUES = {"units": 256, "rate": 0.1, "optimizer": "adam", "flip": True}

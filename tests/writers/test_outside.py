@@ -15,10 +15,10 @@ from sweeps import TESTS, configured
 
 from gridsearch.errors import SweepFileError
 from gridsearch.record.journal import Journal
-from gridsearch.record.reader import Record, SessionRecord
+from gridsearch.record.reader import Record
 from gridsearch.runner.paused import continued
 from gridsearch.runner.sweep import sweep
-from gridsearch.trials import Epoch, Outcome, Session, Status
+from gridsearch.trials import Epoch, Outcome, Session, SessionRecord, Status
 from gridsearch.writers import background_of, outside
 from gridsearch.writers.factory import GROUP
 from gridsearch.writers.isolated_process import _Teller

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from gridsearch.record.reader import TrialRecord
 from gridsearch.runner.plan import Plan
+from gridsearch.trials import TrialRecord
 
 __all__ = ["as_rows", "counts", "print_json", "progress_bar", "say", "tell"]
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from gridsearch.cli.commands.common import print_json, say
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import DataError, HomeError, UserError
-from gridsearch.record.reader import Record, SessionRecord
+from gridsearch.record.reader import Record
 from gridsearch.report.text import aligned, plain
 from gridsearch.runner.plan import config_of
+from gridsearch.trials import SessionRecord
 
 __all__ = ["predict"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridsearch.record.reader import Record, TrialRecord
+from gridsearch.record.reader import Record
 from gridsearch.report.analysis.table import Table
-from gridsearch.trials import Objective
+from gridsearch.trials import Objective, TrialRecord
 
 __all__ = ["Effect", "Level", "effects", "fastest_best"]
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import HParam, Value
-from gridsearch.record.reader import Record, TrialRecord
+from gridsearch.record.reader import Record
+from gridsearch.trials import TrialRecord
 
 __all__ = ["Column", "Floats", "Table", "metrics_of", "tabulated"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.hparams.domain import Value
-from gridsearch.record.reader import Record, SessionRecord, TrialRecord
-from gridsearch.trials import Status
+from gridsearch.record.reader import Record
+from gridsearch.trials import SessionRecord, Status, TrialRecord
 from gridsearch.writers.tensorboard.server import Dashboard
 
 __all__ = ["Verdict", "check", "differences"]

@@ -28,8 +28,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gridsearch.hparams.domain import Discrete, HParam, Value
-from gridsearch.record.reader import SessionRecord, TrialRecord
-from gridsearch.trials import Epoch, Objective, Status, is_finite
+from gridsearch.trials import Epoch, Objective, SessionRecord, Status, TrialRecord, is_finite
 
 __all__ = ["EpochEvents", "EventsWriter", "write_experiment"]
 
