@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.planning import config_of, plan_of
+
 from gridsearch.record import Record, SessionRecord, read_epochs
 
 RECORDS = Path(__file__).parent / "records"

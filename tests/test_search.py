@@ -15,11 +15,11 @@ import pytest
 from faults.harness import kill_all, none_left
 from sweeps import TESTS, configured
 
-from gridsearch.config.search_checks import foreseen
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import StrategyError, SweepFileError, UserError
 from gridsearch.hparams.domain import combination_id
 from gridsearch.record.reader import Record, read_epochs
+from gridsearch.runner.plan import foresee_combinations
 from gridsearch.runner.rerun import rerun
 from gridsearch.runner.sweep import preview, sweep
 from gridsearch.strategies.median_stopping import Median
@@ -310,10 +310,12 @@ def test_a_network_goes_on_from_its_checkpoint_at_the_next_rung(home: Path, pict
 def test_a_plan_of_a_search_lists_what_can_be_foreseen_and_hyperbands_brackets_are_counted(home: Path) -> None:
     hparams = {"x": {"real_interval": [0.0, 1.0]}}
     random = searched(home, hparams, strategy="random", trials=3)
-    assert list(islice(foreseen(random), 3)) == [trial.trial.values for trial in sweep(random).record.trials]
+    assert list(islice(foresee_combinations(random), 3)) == [
+        trial.trial.values for trial in sweep(random).record.trials
+    ]
     assert preview(searched(home / "h", hparams, strategy="hyperband")).plan.combinations == 3 + 2
     assert preview(searched(home / "h", hparams, strategy="hyperband", epochs=5)).plan.combinations == 5 + 3
-    assert list(foreseen(searched(home, hparams, strategy="tpe", trials=3))) == []
+    assert list(foresee_combinations(searched(home, hparams, strategy="tpe", trials=3))) == []
 
 
 def test_what_a_strategy_misses_is_told_with_the_cure(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

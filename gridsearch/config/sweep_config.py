@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from gridsearch.config.kerastuner_hparams import with_declared_hparams
-from gridsearch.config.search_checks import bracket_trials, check_search
+from gridsearch.config.search_checks import check_search, count_bracket_trials, pauses_trials
 from gridsearch.config.sections import (
     CATS_VS_DOGS,
     HOUSEKEEPING,
@@ -93,7 +93,7 @@ class SweepConfig(Section):
                 if section in self.model_fields_set and getattr(self, section).model_fields_set:
                     raise At(section, ValueError("not allowed with model.objective, which does without pictures"))
         self._check_space()
-        check_search(self)
+        check_search(self.sweep, self.training, self.space, self.most_trials)
         each_of((hparam for grid in self.hparams for hparam in grid), self._check_swept)
         return self
 
@@ -164,8 +164,17 @@ class SweepConfig(Section):
         """How many trials there will be at most, as far as that is known beforehand."""
         territory = self.territory
         size = territory.size if isinstance(territory, SearchSpace) else len(territory)
-        limits = [limit for limit in (size, self.sweep.trials, bracket_trials(self)) if limit is not None]
+        limits = [
+            limit
+            for limit in (size, self.sweep.trials, count_bracket_trials(self.sweep, self.training))
+            if limit is not None
+        ]
         return min(limits, default=None)
+
+    @property
+    def pauses_trials(self) -> bool:
+        """Whether trials are paused at rungs, each with a checkpoint to resume from."""
+        return pauses_trials(self.sweep)
 
     @property
     def stall_after(self) -> float | None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 from gridsearch.config.sections import Training
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.hparams.domain import combination_id
+from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record.reader import Record
 from gridsearch.trials import Session, Status, Trial, TrialRecord
 
-__all__ = ["Plan", "config_of", "owed", "plan_of", "standings"]
+__all__ = ["Plan", "config_of", "foresee_combinations", "owed", "plan_of", "standings"]
 
 
 def config_of(record: Record) -> SweepConfig:
@@ -98,6 +99,15 @@ def plan_of(config: SweepConfig, record: Record | None, *, retry: bool = False) 
     counts = Counter(standing for _, standing in standings(config, trials, retry=retry).values())
     outside = sum(config.territory.completed(trial.trial.values) not in config.territory for trial in trials)
     return Plan(_planned(config, counts.total()), counts["completed"], counts["failed"], counts["unfinished"], outside)
+
+
+def foresee_combinations(config: SweepConfig) -> Iterable[Combination]:
+    """Return what will be tried, in order, as far as that does not depend on how trials turn out."""
+    territory, seed = config.territory, config.sweep.search_seed
+    if not isinstance(territory, SearchSpace):
+        return territory
+    seed = config.training.seed if seed is None else seed
+    return territory.sampled(seed) if config.sweep.strategy == "random" else ()
 
 
 def _planned(config: SweepConfig, known: int) -> int:

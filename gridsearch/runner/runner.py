@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import methodcaller
 
-from gridsearch.config.search_checks import uses_rungs
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, StrategyError
 from gridsearch.executors import Cancels, Executor, Pumped, Steers
@@ -179,7 +178,7 @@ class Runner:
         return session
 
     def _forget_checkpoints(self) -> None:
-        kept = self._config.training.checkpoint != "none" or uses_rungs(self._config)
+        kept = self._config.training.checkpoint != "none" or self._config.pauses_trials
         if kept and not self._stop.requested:
             owed = {trial.trial.name for trial in self._trials.values()}
             forget_checkpoints(self._journal.home, owed | self._shelf.trials)
@@ -257,7 +256,7 @@ class Runner:
             detail=self._config.sweep.detail,
             keep_above=self._models.bar,
             judged=self._advice.judges,
-            pausable=uses_rungs(self._config),
+            pausable=self._config.pauses_trials,
             spent=session.outcome.facts.get("spent"),
         )
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridsearch.config.entry_points import refuse_missing
-from gridsearch.config.search_checks import uses_rungs
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, NothingRecorded, UserError
 from gridsearch.executors import Executor, Steers
@@ -170,7 +169,7 @@ def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:
     settings = config.sweep
     found = places(settings.workers, settings.threads, settings.gpus)
     # How many of those at a rung will go on, nobody knows beforehand.
-    wanted = len(found) if uses_rungs(config) else max(1, plan.left * config.training.repeats)
+    wanted = len(found) if config.pauses_trials else max(1, plan.left * config.training.repeats)
     return ProcessExecutor(found[:wanted])
 
 

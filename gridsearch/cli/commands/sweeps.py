@@ -14,12 +14,11 @@ from typing import Any
 
 from gridsearch.cli.commands.common import as_rows, counts, print_json, progress_bar, say, tell
 from gridsearch.cli.progress import LiveProgress, PlainProgress, Tally, ended_line
-from gridsearch.config.search_checks import foreseen, uses_rungs
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, UserError
 from gridsearch.record.reader import Record
 from gridsearch.report.text import aligned, duration, leaderboard, measured, plain, values_in_words
-from gridsearch.runner.plan import Plan, config_of, plan_of, standings
+from gridsearch.runner.plan import Plan, config_of, foresee_combinations, plan_of, standings
 from gridsearch.runner.runner import Limits
 from gridsearch.trials import Status
 
@@ -90,7 +89,7 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
 
     seen = preview(config, retry=retry_failed)
     standing = _standing(seen.record, config, retry_failed)
-    listed = list(islice(foreseen(config), min(rows, seen.plan.combinations)))
+    listed = list(islice(foresee_combinations(config), min(rows, seen.plan.combinations)))
     if as_json:
         combinations = [{"values": values, "status": standing(values)} for values in listed]
         print_json({"plan": counts(seen.plan), "combinations": combinations})
@@ -107,7 +106,7 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
     if config.model.objective:
         return
     epochs = _epochs(config)
-    at_most = "at most " if config.sweep.pruner or uses_rungs(config) else ""
+    at_most = "at most " if config.sweep.pruner or config.pauses_trials else ""
     trained = f"each trained for {at_most}{epochs} epochs; " if epochs else ""
     say(f"{trained}the log directory is {config.sweep.logdir}")
 
