@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.hparams.domain import Combination, HParam, combination_id
-from gridsearch.hparams.tables import declared_grids
+from gridsearch.hparams.tables import parse_grids
 from gridsearch.record.reader import Record
 from gridsearch.report.export import FIRST, as_json, history, sessions
 from gridsearch.trials import Objective
@@ -72,7 +72,7 @@ def kept(home: Path) -> dict[str, Any]:
 def load(file: Path) -> Table:
     """Read a table; of each combination, the session that has a result."""
     table = json.loads(file.read_text(encoding="utf-8"))
-    (hparams,) = declared_grids(table["hparams"])
+    (hparams,) = parse_grids(table["hparams"])
     objective = Objective(**table["objective"])
     counted = {row["session"]: row for row in table["sessions"] if row["status"] == "completed"}
     curves: dict[str, list[float]] = {}

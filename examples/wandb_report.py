@@ -16,7 +16,7 @@ from typing import Any
 import wandb_workspaces.reports.v2 as wr
 
 from gridsearch.record.reader import Record
-from gridsearch.writers import background_of
+from gridsearch.writers import describe_sweep
 
 
 def report(record: Record, project: str, entity: str) -> wr.Report:
@@ -26,7 +26,7 @@ def report(record: Record, project: str, entity: str) -> wr.Report:
     hparams: list[Any] = [wr.Config(hparam.name) for hparam in record.hparams]
     results: list[Any] = [wr.SummaryMetric(f"best_{metric}"), wr.SummaryMetric(metric)]
     columns = [wr.ParallelCoordinatesPlotColumn(metric=column) for column in [*hparams, *results]]
-    group = background_of(record, "wandb").name
+    group = describe_sweep(record, "wandb").name
     runs = wr.Runset(project=project, entity=entity, name=group, filters=f"Metric('Group') == '{group}'")
     panels = [
         wr.ParallelCoordinatesPlot(columns=columns, title="Every trial", layout=wr.Layout(w=24, h=10)),

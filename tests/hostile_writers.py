@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 from gridsearch.trials import Epoch, SessionRecord
-from gridsearch.writers import Background
+from gridsearch.writers import SweepInfo
 
 
 class Listening:
     """Only listens."""
 
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: SweepInfo) -> None:
         self.background = background
         self._note(f"made {background.options.get('greeting', '')} {background.objective.metric}")
 
@@ -62,7 +62,7 @@ class Dying(Listening):
 
 
 class Refusing(Listening):
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: SweepInfo) -> None:
         raise ValueError("no such project")
 
 

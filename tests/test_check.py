@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sweeps import configured
 
-from gridsearch.errors import HomeError
+from gridsearch.errors import LogdirError
 from gridsearch.record.database import DATABASE
 from gridsearch.record.reader import Record
 from gridsearch.runner.sweep import sweep
@@ -187,5 +187,5 @@ def test_what_lags_behind_a_sweep_at_work_is_no_difference(
 
 
 def test_there_is_nothing_to_check_without_a_record(home: Path) -> None:
-    with pytest.raises(HomeError, match="no sweep has been recorded"):
+    with pytest.raises(LogdirError, match="no sweep has been recorded"):
         check(home)

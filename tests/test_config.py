@@ -20,7 +20,7 @@ from gridsearch.errors import SweepFileError
 from gridsearch.hparams.domain import Discrete, HParam, RealInterval
 from gridsearch.hparams.grid import GridUnion
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.hparams.tables import as_table, declared_grids
+from gridsearch.hparams.tables import hparam_table, parse_grids
 from gridsearch.trials import FailureKind, Objective
 
 ROOT = Path(__file__).parent.parent
@@ -140,7 +140,7 @@ def sweeps(draw: st.DrawFn) -> dict[str, Any]:
     own_names = texts.filter(str.strip).map(lambda name: f"own {name}")  # never a setting's name
     grids = draw(st.lists(hparam_lists(own_names), min_size=1, max_size=2).filter(one_type_each))
     tables: dict[str, Any] = dict(draw(sections))
-    tables["hparams"] = [{hparam.name: as_table(hparam) for hparam in grid} for grid in grids]
+    tables["hparams"] = [{hparam.name: hparam_table(hparam) for hparam in grid} for grid in grids]
     if len(grids) == 1:
         (tables["hparams"],) = tables["hparams"]
     if exclude := draw(st.lists(rules(draw(st.sampled_from(grids))), max_size=2)):
@@ -175,14 +175,14 @@ def test_a_sweep_survives_being_written_as_toml_and_read_again(tables: dict[str,
 
 @given(hparam_lists())
 def test_an_hparam_is_the_table_that_declares_it(hparams: list[HParam]) -> None:
-    tables = {hparam.name: as_table(hparam) for hparam in hparams}
-    assert declared_grids(tomllib.loads(toml({"hparams": tables}))["hparams"]) == (tuple(hparams),)
+    tables = {hparam.name: hparam_table(hparam) for hparam in hparams}
+    assert parse_grids(tomllib.loads(toml({"hparams": tables}))["hparams"]) == (tuple(hparams),)
 
 
 @given(discretes() | intervals())
 def test_a_false_default_is_kept(domain: Any) -> None:
     hparam = HParam("x", domain, default=domain.dtype(0))
-    ((again,),) = declared_grids({"x": as_table(hparam)})
+    ((again,),) = parse_grids({"x": hparam_table(hparam)})
     assert (type(again.default), again.default) == (domain.dtype, domain.dtype(0))
 
 

@@ -14,7 +14,7 @@ from sweeps import configured
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.importing.kerastuner import read_project
-from gridsearch.importing.records import Found, Source, import_into
+from gridsearch.importing.records import ForeignSweep, ForeignTrial, import_into
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.runner.sweep import preview, sweep
 from gridsearch.trials import Status
@@ -77,10 +77,10 @@ def test_imported_trials_count_for_the_sweep_that_they_are_imported_into(project
 
 
 def test_values_are_taken_as_the_sweep_declares_them_or_refused_in_words(home: Path) -> None:
-    def source(value: Any) -> Source:
+    def source(value: Any) -> ForeignSweep:
         grids = ((HParam("units", Discrete([value])),),)
-        found = Found({"units": value}, Status.COMPLETED, {0: {"accuracy": 0.5}})
-        return Source("study", grids, "accuracy", True, (found,))
+        found = ForeignTrial({"units": value}, Status.COMPLETED, {0: {"accuracy": 0.5}})
+        return ForeignSweep("study", grids, "accuracy", True, (found,))
 
     config = configured(home, {"units": {"discrete": [64, 128]}})
     for value in (64.5, "64", True):
@@ -114,12 +114,12 @@ def test_another_objective_than_the_sweeps_is_refused_before_anything_is_written
 
 
 def test_what_failed_and_was_tried_again_there_is_two_attempts_here(home: Path) -> None:
-    def found(status: Status, value: float = 0.0) -> Found:
-        return Found({"x": 0.5}, status, {0: {"accuracy": value}} if value else {})
+    def found(status: Status, value: float = 0.0) -> ForeignTrial:
+        return ForeignTrial({"x": 0.5}, status, {0: {"accuracy": value}} if value else {})
 
     grids, done, failed = [[HParam("x", Discrete([0.5]))]], Status.COMPLETED, Status.FAILED
     trials = [found(failed), found(done, 0.6), found(failed), found(done, 0.8)]
-    imported = import_into(Source("there", grids, "accuracy", True, trials), home, None)
+    imported = import_into(ForeignSweep("there", grids, "accuracy", True, trials), home, None)
     assert (imported.imported, imported.known) == (3, 1)
     record = Record.read(home)
     assert [session.name for session in record.sessions] == ["run-0001", "run-0001-a2", "run-0001-r1"]

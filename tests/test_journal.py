@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sweeps import configured
 
-from gridsearch.errors import HomeError
+from gridsearch.errors import LogdirError
 from gridsearch.record.database import DATABASE, SCHEMA_VERSION
 from gridsearch.record.journal import Journal, refuse_other_recipe
 from gridsearch.record.reader import Record, read_epochs
@@ -83,7 +83,7 @@ def test_a_repeat_cannot_come_to_two_results(home: Path) -> None:
         settle(journal)
         end(journal, begin(journal), GOOD)
         again = begin(journal, attempt=2)
-        with pytest.raises(HomeError, match="UNIQUE"):
+        with pytest.raises(LogdirError, match="UNIQUE"):
             end(journal, again, GOOD)
 
 
@@ -144,7 +144,7 @@ def test_another_recipe_is_refused_with_every_key_that_differs(home: Path) -> No
     with Journal(home) as journal:
         settle(journal)
         end(journal, begin(journal), GOOD)
-    with Journal(home) as journal, pytest.raises(HomeError) as refusal:
+    with Journal(home) as journal, pytest.raises(LogdirError) as refusal:
         settle(journal, training={"epochs": 7, "seed": 3})
     assert "training.epochs: recorded 5, now 7" in str(refusal.value)
     assert "training.seed: recorded 0, now 3" in str(refusal.value)
@@ -169,7 +169,7 @@ def test_the_recipe_may_change_as_long_as_nothing_has_come_of_the_other(home: Pa
         with journal.transaction():
             journal.epoch(Epoch(session.name, 0, {"loss": 1.0}, 0.0))
         assert Record.read(home).trained, "a checkpoint may be of this epoch"
-    with Journal(home) as journal, pytest.raises(HomeError, match="another recipe"):
+    with Journal(home) as journal, pytest.raises(LogdirError, match="another recipe"):
         settle(journal)
 
 
@@ -177,7 +177,7 @@ def test_fingerprints_of_folders_that_only_one_recipe_has_are_not_compared(home:
     recorded = {"data.fingerprint of a and v": "1", "data.fingerprint of b and v": "2"}
     refuse_other_recipe(recorded, {**recorded, "data.fingerprint of c and v": "3"}, (), home)
     refuse_other_recipe(recorded, {}, (), home)
-    with pytest.raises(HomeError, match=r"data\.fingerprint of b and v: recorded '2', now '3'"):
+    with pytest.raises(LogdirError, match=r"data\.fingerprint of b and v: recorded '2', now '3'"):
         refuse_other_recipe(recorded, {"data.fingerprint of b and v": "3"}, (), home)
 
 
@@ -196,7 +196,7 @@ def test_a_second_runner_is_refused_with_the_holder_named_and_a_dead_one_is_succ
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(HomeError, match=f"process {holder.pid} on "):
+        with pytest.raises(LogdirError, match=f"process {holder.pid} on "):
             Journal(home)
     finally:
         holder.kill()  # and not waited for yet: a zombie holds nothing
@@ -205,7 +205,7 @@ def test_a_second_runner_is_refused_with_the_holder_named_and_a_dead_one_is_succ
         try:
             Journal(home).close()
             break
-        except HomeError:
+        except LogdirError:
             time.sleep(0.02)
     else:
         pytest.fail("the lock of a killed process was never given up")
@@ -213,7 +213,7 @@ def test_a_second_runner_is_refused_with_the_holder_named_and_a_dead_one_is_succ
 
 
 def test_a_second_journal_in_the_same_process_is_refused(home: Path) -> None:
-    with Journal(home), pytest.raises(HomeError, match=f"process {os.getpid()} on "):
+    with Journal(home), pytest.raises(LogdirError, match=f"process {os.getpid()} on "):
         Journal(home)
 
 
@@ -227,7 +227,7 @@ def test_a_runner_elsewhere_is_believed_while_it_shows_signs_of_life(home: Path)
         database.close()
 
     holder(time.time() - 10)
-    with pytest.raises(HomeError, match="process 7 on elsewhere"):
+    with pytest.raises(LogdirError, match="process 7 on elsewhere"):
         Journal(home)
     holder(time.time() - 1000)
     Journal(home).close()
@@ -240,7 +240,7 @@ def test_a_newer_schema_is_refused_and_left_alone(home: Path) -> None:
     database.close()
     before = (home / DATABASE).read_bytes()
     for attempt in (lambda: Journal(home), lambda: Record.read(home)):
-        with pytest.raises(HomeError, match="newer gridsearch") as refusal:
+        with pytest.raises(LogdirError, match="newer gridsearch") as refusal:
             attempt()
         assert f"version {SCHEMA_VERSION + 1}" in str(refusal.value)
     assert (home / DATABASE).read_bytes() == before
@@ -256,21 +256,21 @@ def test_a_damaged_record_is_refused_with_what_can_be_done(home: Path, damage: s
     file = home / DATABASE
     content = file.read_bytes()
     file.write_bytes(b"\x5a" * 8192 + content[8192:] if damage == "overwritten" else content[: len(content) // 2])
-    with pytest.raises(HomeError, match=r"\.recover"):
+    with pytest.raises(LogdirError, match=r"\.recover"):
         Journal(home)
 
 
 def test_a_home_that_is_no_directory_or_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for impossible in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/gridsearch"), Path("a\0b")):
-        with pytest.raises(HomeError, match="--logdir"):
+        with pytest.raises(LogdirError, match="--logdir"):
             Journal(impossible)
 
 
 def test_a_directory_with_someone_elses_event_files_is_refused_and_left_alone(home: Path) -> None:
     home.mkdir(parents=True)
     (home / "events.out.tfevents.1.host").write_bytes(b"")
-    with pytest.raises(HomeError, match="not a sweep's"):
+    with pytest.raises(LogdirError, match="not a sweep's"):
         Journal(home)
     assert [file.name for file in home.iterdir()] == ["events.out.tfevents.1.host"]
 
@@ -297,10 +297,10 @@ def test_readers_see_whole_transactions_while_a_runner_writes(home: Path) -> Non
 
 
 def test_there_is_nothing_to_read_where_no_sweep_was(home: Path) -> None:
-    with pytest.raises(HomeError, match="gridsearch sweep"):
+    with pytest.raises(LogdirError, match="gridsearch sweep"):
         Record.read(home)
     Journal(home).close()
-    with pytest.raises(HomeError, match="no sweep has been recorded here"):
+    with pytest.raises(LogdirError, match="no sweep has been recorded here"):
         Record.read(home)
 
 
@@ -344,7 +344,7 @@ def test_a_runner_that_was_taken_over_notices_and_leaves_the_lock_alone(home: Pa
         database.execute("UPDATE runner SET host = 'elsewhere', pid = 7")
         database.commit()
         frozen._beaten -= 1000
-        with pytest.raises(HomeError, match="another runner has taken over"):
+        with pytest.raises(LogdirError, match="another runner has taken over"):
             frozen.beat()
     assert database.execute("SELECT host FROM runner").fetchone() == ("elsewhere",)
     database.close()

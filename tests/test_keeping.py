@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gridsearch.runner.retention import BestModels, forget_checkpoints
+from gridsearch.runner.retention import ModelRetention, remove_checkpoints
 from gridsearch.trials import Objective, Outcome, Session, SessionRecord, Status, Trial
 
 
@@ -31,7 +31,7 @@ def left(home: Path) -> list[str]:
 @pytest.mark.parametrize(("maximize", "kept"), [(True, "run-0003.keras"), (False, "run-0001.keras")])
 def test_the_best_stays(models: Path, maximize: bool, kept: str) -> None:
     objective = Objective("accuracy" if maximize else "loss", maximize)
-    best = BestModels(models, objective, keep=1)
+    best = ModelRetention(models, objective, keep=1)
     best.consider([session(1, 0.1, 1.0), session(2, 0.5, 2.0), session(3, 0.9, 3.0)])
     best.prune(())
     assert left(models) == [kept]
@@ -41,14 +41,14 @@ def test_the_best_stays(models: Path, maximize: bool, kept: str) -> None:
 def test_a_result_without_a_model_does_not_push_one_out(models: Path) -> None:
     """A trial that went on and came to less than one that had been put aside without being saved."""
     (models / "models" / "run-0003.keras").unlink()
-    best = BestModels(models, Objective(), keep=1)
+    best = ModelRetention(models, Objective(), keep=1)
     best.consider([session(1, 0.1, 1.0), session(2, 0.5, 2.0), session(3, 0.9, 3.0)])
     best.prune(())
     assert left(models) == ["run-0002.keras"]
 
 
 def test_models_of_running_trials_are_left_alone(models: Path) -> None:
-    best = BestModels(models, Objective(), keep=1)
+    best = ModelRetention(models, Objective(), keep=1)
     best.consider([session(1, 0.1, 1.0)])
     (models / "models" / "run-0002.part.keras").touch()
     best.prune({"run-0002"})
@@ -56,7 +56,7 @@ def test_models_of_running_trials_are_left_alone(models: Path) -> None:
 
 
 def test_keeping_none_keeps_none(models: Path) -> None:
-    best = BestModels(models, Objective(), keep=0)
+    best = ModelRetention(models, Objective(), keep=0)
     best.consider([session(1, 0.1, 1.0)])
     best.prune(())
     assert (left(models), best.bar) == ([], None)
@@ -65,5 +65,5 @@ def test_keeping_none_keeps_none(models: Path) -> None:
 def test_only_checkpoints_of_trials_that_are_owed_something_stay(home: Path) -> None:
     for name in ("run-0001", "run-0001-r1", "run-0002-r1", "run-0010"):
         (home / "checkpoints" / name).mkdir(parents=True)
-    forget_checkpoints(home, {"run-0001"})
+    remove_checkpoints(home, {"run-0001"})
     assert sorted(folder.name for folder in (home / "checkpoints").iterdir()) == ["run-0001", "run-0001-r1"]

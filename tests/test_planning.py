@@ -12,7 +12,7 @@ from gridsearch.config.sections import DEFAULT_RETRIES, Training
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.record.reader import Record
-from gridsearch.runner.plan import Plan, owed, plan_of
+from gridsearch.runner.plan import Plan, make_plan, remaining_sessions
 from gridsearch.trials import FailureKind, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
 
 DONE = Outcome(Status.COMPLETED, metrics={"accuracy": 0.5})
@@ -44,7 +44,7 @@ def trial(*repeats: list[Outcome], values: Combination | None = None, number: in
 
 
 def owing(recorded: TrialRecord, *, retry: bool = False, **training: Any) -> list[str]:
-    return [session.name for session in owed(recorded, Training(**training), retry=retry)]
+    return [session.name for session in remaining_sessions(recorded, Training(**training), retry=retry)]
 
 
 def configured(hparams: dict[str, Any], **tables: Any) -> SweepConfig:
@@ -107,14 +107,14 @@ def test_what_the_sweep_file_does_not_say_keeps_its_default() -> None:
 
 def test_a_machine_that_dies_with_its_trial_every_time_is_let_off_in_the_end() -> None:
     attempts: list[Outcome] = []
-    while owed(trial(attempts), Training()):
+    while remaining_sessions(trial(attempts), Training()):
         attempts.append(CRASHED)
         assert len(attempts) < 100
     assert len(attempts) == 11
 
 
 def test_repeats_are_owed_each_with_a_seed_of_its_own() -> None:
-    sessions = owed(trial(), Training(repeats=3, seed=40))
+    sessions = remaining_sessions(trial(), Training(repeats=3, seed=40))
     assert [(s.name, s.repeat, s.attempt, s.seed) for s in sessions] == [
         ("run-0001", 0, 1, 40),
         ("run-0001-r1", 1, 1, 41),
@@ -123,7 +123,7 @@ def test_repeats_are_owed_each_with_a_seed_of_its_own() -> None:
 
 
 def test_an_attempt_has_the_seed_of_its_repeat() -> None:
-    (again,) = owed(trial([DONE], [KILLED]), Training(repeats=2, seed=40))
+    (again,) = remaining_sessions(trial([DONE], [KILLED]), Training(repeats=2, seed=40))
     assert (again.name, again.seed) == ("run-0001-r1-a2", 41)
 
 
@@ -158,7 +158,7 @@ def recorded(config: SweepConfig, *trials: TrialRecord) -> Record:
 
 
 def test_without_a_record_everything_is_new() -> None:
-    plan = plan_of(configured(X), None)
+    plan = make_plan(configured(X), None)
     assert plan == Plan(combinations=3, completed=0, failed=0, unfinished=0, outside=0)
     assert (plan.new, plan.left) == (3, 3)
 
@@ -179,7 +179,7 @@ def test_without_a_record_everything_is_new() -> None:
 )
 def test_a_trial_stands_in_one_place(attempts: list[Outcome], standing: str) -> None:
     config = configured(X)
-    plan = plan_of(config, recorded(config, trial(attempts)))
+    plan = make_plan(config, recorded(config, trial(attempts)))
     places = {name: getattr(plan, name) for name in ("completed", "failed", "unfinished", "outside")}
     assert places == {name: int(name == standing) for name in places}
     assert plan.new == (3 if standing == "new" else 2)
@@ -190,7 +190,7 @@ def test_what_is_recorded_but_no_longer_declared_is_outside() -> None:
     config = configured(X)
     others: list[Combination] = [{"x": 0.3}, {"x": 0.5, "y": 1}, {"y": 1}, {"x": 1}, {"x": "0.5"}]
     trials = [trial([DONE], values=values, number=n) for n, values in enumerate([{"x": 0.5}, *others], 1)]
-    plan = plan_of(config, recorded(config, *trials))
+    plan = make_plan(config, recorded(config, *trials))
     assert plan == Plan(combinations=3, completed=1, failed=0, unfinished=0, outside=len(others))
     assert plan.new == 2
 
@@ -200,7 +200,7 @@ def test_a_trial_from_before_an_hparam_was_declared_had_its_default() -> None:
     for default, completed in ((16, 1), (64, 0), (None, 0)):
         units = {"discrete": [16, 32]} | ({"default": default} if default else {})
         config = configured({**X, "units": units})
-        plan = plan_of(config, recorded(config, old))
+        plan = make_plan(config, recorded(config, old))
         assert (plan.combinations, plan.completed, plan.outside) == (6, completed, 1 - completed)
 
 
@@ -208,27 +208,27 @@ def test_raising_repeats_makes_finished_trials_unfinished() -> None:
     done = trial([DONE])
     for repeats, expected in ((1, (1, 0)), (2, (0, 1))):
         config = configured(X, training={"repeats": repeats})
-        plan = plan_of(config, recorded(config, done))
+        plan = make_plan(config, recorded(config, done))
         assert (plan.completed, plan.unfinished) == expected
 
 
 def test_a_repeat_that_failed_for_good_makes_its_trial_a_failed_one() -> None:
     config = configured(X, training={"repeats": 2})
-    assert plan_of(config, recorded(config, trial([DONE], [EXCEPTION]))).failed == 1
-    assert plan_of(config, recorded(config, trial([EXCEPTION], [DONE]))).failed == 1
+    assert make_plan(config, recorded(config, trial([DONE], [EXCEPTION]))).failed == 1
+    assert make_plan(config, recorded(config, trial([EXCEPTION], [DONE]))).failed == 1
 
 
 def test_failed_trials_count_as_unfinished_when_they_are_to_be_tried_again() -> None:
     config = configured(X)
     record = recorded(config, trial([EXCEPTION]), trial([DONE], values={"x": 0.25}, number=2))
-    assert (plan_of(config, record).failed, plan_of(config, record).left) == (1, 1)
-    again = plan_of(config, record, retry=True)
+    assert (make_plan(config, record).failed, make_plan(config, record).left) == (1, 1)
+    again = make_plan(config, record, retry=True)
     assert (again.failed, again.unfinished, again.completed, again.left) == (0, 1, 1, 2)
 
 
 def test_a_plan_of_more_than_a_trillion_combinations_takes_no_longer_than_its_record() -> None:
     config = configured({f"x{n}": {"int_interval": [0, 9], "points": 10} for n in range(12)})
-    plan = plan_of(config, recorded(config, trial([DONE], values={f"x{n}": n % 10 for n in range(12)})))
+    plan = make_plan(config, recorded(config, trial([DONE], values={f"x{n}": n % 10 for n in range(12)})))
     assert (plan.combinations, plan.completed, plan.new) == (10**12, 1, 10**12 - 1)
 
 
@@ -251,9 +251,9 @@ def test_a_plan_in_words(plan: Plan, words: str) -> None:
 def test_a_sweep_goes_from_new_to_completed() -> None:
     config = configured(X)
     done: list[TrialRecord] = []
-    plans = [plan_of(config, recorded(config))]
+    plans = [make_plan(config, recorded(config))]
     for number, values in enumerate(config.space, 1):
         done.append(trial([DONE], values=values, number=number))
-        plans.append(plan_of(config, recorded(config, *done)))
+        plans.append(make_plan(config, recorded(config, *done)))
     assert [plan.new for plan in plans] == [3, 2, 1, 0]
     assert all(after.completed == before.completed + 1 for before, after in pairwise(plans))

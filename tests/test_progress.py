@@ -6,14 +6,16 @@ from dataclasses import replace
 
 from records import record_of
 
-from gridsearch.cli.progress import Tally
+from gridsearch.cli.progress import ProgressCounts
 from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.runner.plan import Plan
 from gridsearch.trials import FailureKind, Outcome, Session, SessionRecord, Status, Trial
 
 
 def test_a_sweep_counts_as_its_sessions_end() -> None:
-    tally = Tally(Plan(4, 0, 0, 0, 0), record_of([HParam("x", Discrete([1, 2, 3, 4]))], []), repeats=1, slots=2)
+    tally = ProgressCounts(
+        Plan(4, 0, 0, 0, 0), record_of([HParam("x", Discrete([1, 2, 3, 4]))], []), repeats=1, slots=2
+    )
 
     def ended(number: int, outcome: Outcome) -> str:
         session = Session(Trial(number, str(number), {"x": number}), 0, 1, 0)

@@ -14,15 +14,15 @@ import pytest
 from sweeps import configured
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.errors import HomeError, Interrupted, StrategyError
+from gridsearch.errors import Interrupted, LogdirError, StrategyError
 from gridsearch.executors.placement import Place
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.runner.plan import Plan
 from gridsearch.runner.runner import Limits
 from gridsearch.runner.sweep import _executor, preview, sweep
-from gridsearch.strategies.median_stopping import Median
-from gridsearch.system.signals import Stop
+from gridsearch.strategies.median_stopping import MedianStopping
+from gridsearch.system.signals import StopRequest
 from gridsearch.training.session import run_session
 from gridsearch.training.task import Task
 from gridsearch.trials import Epoch, FailureKind, Message, Outcome, Session, SessionRecord, Status, Verdict
@@ -190,7 +190,7 @@ def test_a_record_that_cannot_be_written_ends_the_sweep_and_what_was_finished_is
 
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "end", full)
-        with pytest.raises(HomeError, match="Make room"):
+        with pytest.raises(LogdirError, match="Make room"):
             run(configured(home, X))
     record = run(configured(home, X))
     assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 3
@@ -246,13 +246,13 @@ def test_a_stop_signal_ends_the_decoding_of_pictures(
 def test_where_trials_may_go_on_from_a_rung_there_is_a_worker_for_each_place(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridsearch.executors.placement.places", lambda *settings: [Place()] * 8)
+    monkeypatch.setattr("gridsearch.executors.placement.choose_places", lambda *settings: [Place()] * 8)
     plan = Plan(combinations=36, completed=35, failed=0, unfinished=1, outside=0)
     slots = {}
     for pruner in (None, "halving"):
         tables = {"executor": "processes"} | ({"pruner": pruner} if pruner else {})
         config = configured(home, X, sweep=tables)
-        with closing(_executor(config, Stop(), plan)) as executor:
+        with closing(_executor(config, StopRequest(), plan)) as executor:
             slots[pruner] = executor.slots
     assert slots == {None: 1, "halving": 8}
 
@@ -342,7 +342,7 @@ def test_a_default_declared_later_joins_what_was_trained_before_and_after(home: 
 
 def test_a_plan_for_another_recipe_is_refused_as_the_sweep_would_be(home: Path) -> None:
     run(configured(home, X))
-    with pytest.raises(HomeError, match=r"training\.seed: recorded 0, now 1"):
+    with pytest.raises(LogdirError, match=r"training\.seed: recorded 0, now 1"):
         preview(configured(home, X, training={"seed": 1}))
 
 
@@ -398,7 +398,7 @@ def test_what_came_in_one_batch_with_the_end_at_which_the_strategy_failed_is_tol
     config, listener = configured(home, X, sweep={"pruner": "median"}), Listener()
     with monkeypatch.context() as patched:
         patched.setattr("gridsearch.runner.sweep.InlineExecutor", AllAtOnce)
-        patched.setattr(Median, method, raising)
+        patched.setattr(MedianStopping, method, raising)
         with pytest.raises(StrategyError, match="no idea"):
             run(config, listener)
     ends = [f"end run-000{n} completed" for n in (1, 2)]

@@ -22,7 +22,7 @@ from gridsearch.record.reader import Record, read_epochs
 from gridsearch.runner.plan import foresee_combinations
 from gridsearch.runner.rerun import rerun
 from gridsearch.runner.sweep import preview, sweep
-from gridsearch.strategies.median_stopping import Median
+from gridsearch.strategies.median_stopping import MedianStopping
 from gridsearch.trials import FailureKind, Status
 from gridsearch.writers.tensorboard.check import check
 
@@ -209,12 +209,12 @@ def test_a_strategy_that_raises_ends_the_sweep_without_losing_anything(
 def test_a_judge_that_raises_is_no_fault_of_the_trial(
     home: Path, executor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def raising(self: Median, session: Any, epoch: int, value: float) -> Any:
+    def raising(self: MedianStopping, session: Any, epoch: int, value: float) -> Any:
         raise ZeroDivisionError("no verdict")
 
     config = searched(home, pruner="median", executor=executor, workers=1)
     with monkeypatch.context() as patched:
-        patched.setattr(Median, "report", raising)
+        patched.setattr(MedianStopping, "report", raising)
         with pytest.raises(StrategyError, match="ZeroDivisionError: no verdict"):
             sweep(config)
     (session,) = Record.read(home).sessions

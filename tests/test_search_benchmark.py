@@ -13,7 +13,7 @@ from benchmarks.recorded import kept, load
 from benchmarks.search import STRATEGIES, found_by
 from gridsearch.hparams.grid import Grid
 from gridsearch.runner.sweep import sweep
-from gridsearch.strategies.replay import Rehearsal
+from gridsearch.strategies.replay import ReplayedSweep
 
 FIXTURE = Path(__file__).parent / "fixtures" / "recorded36.json"
 
@@ -33,7 +33,7 @@ def test_a_sweep_kept_as_a_table_answers_as_it_did(home: Path, tmp_path: Path) -
     found = [found_by(STRATEGIES["grid"](table, seed), table) for seed in range(9)]
     assert all(one.epochs == 3 * one.trials and one.trials <= 36 for one in found)
     assert len(set(found)) > 1, "each seed is another order"
-    halved = Rehearsal(table.curve, table.objective)
+    halved = ReplayedSweep(table.curve, table.objective)
     strategy = STRATEGIES["grid with halving"](table, 0)
     epochs = 0
     while step := halved.step(strategy):

@@ -6,14 +6,14 @@ import signal
 
 import pytest
 
-from gridsearch.system.signals import ONE_REQUEST, Stop
+from gridsearch.system.signals import ONE_REQUEST, StopRequest
 
 
 def test_signals_at_once_are_one_request_and_a_later_one_ends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     now, done = [100.0], []
     monkeypatch.setattr("gridsearch.system.signals.time.monotonic", lambda: now[0])
     monkeypatch.setattr("gridsearch.system.signals.os._exit", lambda status: done.append(status))
-    with Stop() as stop:
+    with StopRequest() as stop:
         stop.at_once = lambda: done.append("at once")
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
             signal.raise_signal(number)

@@ -17,17 +17,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from gridsearch.record.reader import Record
-from gridsearch.report.text import duration, measured, values_in_words
+from gridsearch.report.text import format_duration, format_metric, format_values
 from gridsearch.runner.plan import Plan
 from gridsearch.trials import Epoch, Objective, SessionRecord, Status
 
-__all__ = ["LiveProgress", "PlainProgress", "Tally"]
+__all__ = ["LiveProgress", "PlainProgress", "ProgressCounts"]
 
 PACE_OF = 50
 """Sessions whose mean time extrapolates to the end."""
 
 
-class Tally:
+class ProgressCounts:
     """Counts a sweep in trials as its sessions end, and extrapolates.
 
     Args:
@@ -77,7 +77,7 @@ class Tally:
         value = session.outcome.metrics.get(self._objective.metric)
         if value is not None and (self._best is None or self._objective.better(value, self._best)):
             self._best = value
-            self.best = f"best {session.session.trial.name} {self._objective.metric} {measured(value)}"
+            self.best = f"best {session.session.trial.name} {self._objective.metric} {format_metric(value)}"
 
     @property
     def done(self) -> int:
@@ -102,7 +102,7 @@ class Tally:
         return self.left * self._repeats * sum(self._spent) / len(self._spent) / self._slots
 
     def __str__(self) -> str:
-        eta = f"  eta {duration(self.eta)}" if self.left and self.eta is not None else ""
+        eta = f"  eta {format_duration(self.eta)}" if self.left and self.eta is not None else ""
         return f"{self.done} done  {self.failed} failed  {self.left} left{eta}  {self.best}".rstrip()
 
 
@@ -111,16 +111,16 @@ def ended_line(session: SessionRecord, objective: Objective, home: Path) -> str:
     outcome = session.outcome
     if not session.status.has_result:
         return f"{session.name} failed ({outcome.kind}): {outcome.message}  {home / session.name / 'log.txt'}"
-    shown = measured(outcome.metrics.get(objective.metric))
-    took = duration(outcome.metrics.get("seconds", 0.0))
-    values = values_in_words(session.session.trial.values)
+    shown = format_metric(outcome.metrics.get(objective.metric))
+    took = format_duration(outcome.metrics.get("seconds", 0.0))
+    values = format_values(session.session.trial.values)
     return f"{session.name} {session.status}: {objective.metric} {shown} in {took}  {values}"
 
 
 class PlainProgress:
     """A line per ended trial, for logs and pipes."""
 
-    def __init__(self, tally: Tally, objective: Objective, home: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, tally: ProgressCounts, objective: Objective, home: Path, say: Callable[[str], None]) -> None:
         self._tally, self._objective, self._home, self._say = tally, objective, home, say
 
     def __enter__(self) -> Self:
@@ -153,7 +153,7 @@ class LiveProgress:
         total: trials of the plan.
     """
 
-    def __init__(self, tally: Tally, objective: Objective, home: Path, epochs: int | None, total: int) -> None:
+    def __init__(self, tally: ProgressCounts, objective: Objective, home: Path, epochs: int | None, total: int) -> None:
         from rich.console import Console
         from rich.live import Live
         from rich.progress import BarColumn, Progress, TextColumn
@@ -185,13 +185,13 @@ class LiveProgress:
         return list(self._running.values())  # the display draws from a thread of its own
 
     def _line(self, session: SessionRecord, epoch: Epoch | None) -> str:
-        values = values_in_words(session.session.trial.values)
-        since = duration(time.time() - session.began)
+        values = format_values(session.session.trial.values)
+        since = format_duration(time.time() - session.began)
         if epoch is None:
             return f"{session.name}  starting, {since}  {values}"
         of = f"/{self._epochs}" if self._epochs else ""
         value = self._objective.of(epoch.metrics)
-        shown = "" if value is None else f"  {self._objective.metric} {measured(value)}"
+        shown = "" if value is None else f"  {self._objective.metric} {format_metric(value)}"
         return f"{session.name}  epoch {epoch.epoch + 1}{of}, {since}{shown}  {values}"
 
     def begin(self, session: SessionRecord) -> None:

@@ -17,15 +17,15 @@ from typing import Any
 
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import SweepFileError
-from gridsearch.hparams.key_errors import closest
+from gridsearch.hparams.key_errors import find_closest
 
-__all__ = ["UserCodeError", "load_entry_point", "refuse_missing"]
+__all__ = ["UserCodeError", "load_entry_point", "refuse_missing_functions"]
 
 MAKES_NAMES = {"*", "__getattr__", "exec", "globals", "locals", "setattr", "vars"}
 """With one of these in it, a module may have names that its source does not show."""
 
 
-def refuse_missing(config: SweepConfig) -> None:
+def refuse_missing_functions(config: SweepConfig) -> None:
     """Refuse a sweep that names functions which are not there.
 
     Raises:
@@ -53,7 +53,7 @@ def _refuse_missing(name: str, folder: Path, where: str) -> None:
     except (SyntaxError, ValueError) as error:
         raise SweepFileError(f"{source} is not Python: {error}", where=where) from None
     if function not in names and not names & MAKES_NAMES:
-        close = closest(function, names)
+        close = find_closest(function, names)
         cure = f"Did you mean {module}:{close}?" if close else ""
         raise SweepFileError(f"module {module!r} has no function {function!r}", where=where, cure=cure)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from gridsearch.errors import SweepFileError
 
-__all__ = ["with_declared_hparams"]
+__all__ = ["add_declared_hparams"]
 
 
-def with_declared_hparams(tables: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
+def add_declared_hparams(tables: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
     """The tables of a sweep file, with the [hparams] that its model declares if it has none of its own.
 
     Raises:

@@ -7,7 +7,7 @@ import math
 from gridsearch.config.sections import Sweep, Training
 from gridsearch.hparams.domain import HParam, IntInterval, RealInterval
 from gridsearch.hparams.grid import Space
-from gridsearch.hparams.key_errors import At
+from gridsearch.hparams.key_errors import KeyedError
 
 __all__ = ["check_search", "count_bracket_trials", "pauses_trials"]
 
@@ -48,19 +48,29 @@ def check_search(sweep: Sweep, training: Training, space: Space, most_trials: in
     if sweep.strategy == "grid":
         _check_grid(sweep.trials, space)
     elif most_trials is None and sweep.strategy != "hyperband":
-        raise At("sweep.trials", ValueError("missing: an interval has no end of values, so say how many: trials = 20"))
+        raise KeyedError(
+            "sweep.trials", ValueError("missing: an interval has no end of values, so say how many: trials = 20")
+        )
     if sweep.options and sweep.strategy in ("grid", "random"):
-        raise At("sweep.options", ValueError(f"the {sweep.strategy} strategy takes none"))
+        raise KeyedError("sweep.options", ValueError(f"the {sweep.strategy} strategy takes none"))
     if sweep.pruner_options and sweep.pruner is None:
-        raise At("sweep.pruner_options", ValueError("there is no pruner that could take them: set sweep.pruner"))
+        raise KeyedError(
+            "sweep.pruner_options", ValueError("there is no pruner that could take them: set sweep.pruner")
+        )
     if sweep.strategy == "hyperband" and sweep.pruner:
-        raise At("sweep.pruner", ValueError("hyperband decides itself which trials go on; leave the pruner out"))
+        raise KeyedError(
+            "sweep.pruner", ValueError("hyperband decides itself which trials go on; leave the pruner out")
+        )
     if pauses_trials(sweep):
         what = "hyperband" if sweep.strategy == "hyperband" else "halving"
         if training.repeats > 1:
-            raise At("training.repeats", ValueError(f"{what} compares single trainings: 1, or another way to search"))
+            raise KeyedError(
+                "training.repeats", ValueError(f"{what} compares single trainings: 1, or another way to search")
+            )
         if any(hparam.name == "epochs" for hparam in space.hparams):
-            raise At("hparams.epochs", ValueError(f"{what} decides itself how many epochs a trial is trained for"))
+            raise KeyedError(
+                "hparams.epochs", ValueError(f"{what} decides itself how many epochs a trial is trained for")
+            )
 
 
 def _check_grid(most: int | None, space: Space) -> None:
@@ -73,7 +83,7 @@ def _check_grid(most: int | None, space: Space) -> None:
                 f"{most} trials, but the grid has {size} combinations: the interval {hparam.name} counts with its two "
                 f"endpoints only; give it points = k, or search it with strategy = 'random'"
             )
-            raise At("sweep.trials", ValueError(problem))
+            raise KeyedError("sweep.trials", ValueError(problem))
 
 
 def _holds_more_than_endpoints(hparam: HParam) -> bool:

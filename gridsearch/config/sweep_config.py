@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from gridsearch.config.kerastuner_hparams import with_declared_hparams
+from gridsearch.config.kerastuner_hparams import add_declared_hparams
 from gridsearch.config.search_checks import check_search, count_bracket_trials, pauses_trials
 from gridsearch.config.sections import (
     CATS_VS_DOGS,
@@ -38,13 +38,13 @@ from gridsearch.config.sections import (
     Training,
     Writers,
 )
-from gridsearch.config.toml import apply_override, explained, read_tables, without_none
+from gridsearch.config.toml import apply_override, drop_none, explain_errors, read_tables
 from gridsearch.errors import SweepFileError
 from gridsearch.hparams.domain import Combination, HParam, Value
 from gridsearch.hparams.grid import Space, space_of
-from gridsearch.hparams.key_errors import At, closest, each_of
+from gridsearch.hparams.key_errors import KeyedError, collect_errors, find_closest
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.hparams.tables import as_table, declared_grids
+from gridsearch.hparams.tables import hparam_table, parse_grids
 from gridsearch.trials import Objective
 
 __all__ = ["SweepConfig"]
@@ -76,7 +76,7 @@ class SweepConfig(Section):
         SweepConfig(hparams=[HParam("learning_rate", Discrete([0.001, 0.0001]))], training={"epochs": 3})
     """
 
-    hparams: Annotated[tuple[tuple[HParam, ...], ...], BeforeValidator(declared_grids)]
+    hparams: Annotated[tuple[tuple[HParam, ...], ...], BeforeValidator(parse_grids)]
     data: Data = Data()
     augmentation: Augmentation = Augmentation()
     model: Model = Model()
@@ -91,10 +91,12 @@ class SweepConfig(Section):
         if self.model.objective:
             for section in ("data", "augmentation"):
                 if section in self.model_fields_set and getattr(self, section).model_fields_set:
-                    raise At(section, ValueError("not allowed with model.objective, which does without pictures"))
+                    raise KeyedError(
+                        section, ValueError("not allowed with model.objective, which does without pictures")
+                    )
         self._check_space()
         check_search(self.sweep, self.training, self.space, self.most_trials)
-        each_of((hparam for grid in self.hparams for hparam in grid), self._check_swept)
+        collect_errors((hparam for grid in self.hparams for hparam in grid), self._check_swept)
         return self
 
     def _check_space(self) -> None:
@@ -104,7 +106,7 @@ class SweepConfig(Section):
             key = "sweep.exclude"
             _ = self.territory
         except (ValueError, TypeError) as error:
-            raise At(key, error) from error
+            raise KeyedError(key, error) from error
 
     def _check_swept(self, hparam: HParam) -> None:
         """Somebody must take an HParam, and every value of it: a setting of that name, or else the model."""
@@ -117,7 +119,7 @@ class SweepConfig(Section):
             elif self.model.build == CATS_VS_DOGS and not self.model.objective:
                 self._check_network(hparam)
         except ValueError as error:
-            raise At(f"hparams.{name}", error) from None
+            raise KeyedError(f"hparams.{name}", error) from None
 
     def _check_setting(self, section: str, hparam: HParam) -> None:
         for value in hparam.domain.values:
@@ -131,7 +133,7 @@ class SweepConfig(Section):
     def _check_network(hparam: HParam) -> None:
         if hparam.name not in NETWORK:
             settings = {name for kind in SECTIONS.values() for name in kind.model_fields} - HOUSEKEEPING
-            close = closest(hparam.name, settings | set(NETWORK))
+            close = find_closest(hparam.name, settings | set(NETWORK))
             cure = f"did you mean {close!r}?" if close else f"the network takes {', '.join(NETWORK)}"
             raise ValueError(f"neither the built-in network nor a setting takes a value of this name; {cure}")
         takes, words = NETWORK[hparam.name]
@@ -223,8 +225,8 @@ class SweepConfig(Section):
     def tables(self) -> dict[str, Any]:
         """The sweep as tables that a sweep file could hold, with only what was set."""
         tables: dict[str, Any] = self.model_dump(mode="json", exclude={"hparams", "folder"}, exclude_unset=True)
-        grids = [{hparam.name: as_table(hparam) for hparam in grid} for grid in self.hparams]
-        return {"hparams": grids[0] if len(grids) == 1 else grids} | {k: without_none(v) for k, v in tables.items()}
+        grids = [{hparam.name: hparam_table(hparam) for hparam in grid} for grid in self.hparams]
+        return {"hparams": grids[0] if len(grids) == 1 else grids} | {k: drop_none(v) for k, v in tables.items()}
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Iterable[str] = (), logdir: Path | None = None) -> SweepConfig:
@@ -245,7 +247,7 @@ class SweepConfig(Section):
         if logdir is not None:
             apply_override(tables, f"sweep.logdir={json.dumps(str(logdir), ensure_ascii=False)}")
         folder = file.resolve().parent
-        return cls.validate_tables(with_declared_hparams(tables, str(file), folder), where=str(file), folder=folder)
+        return cls.validate_tables(add_declared_hparams(tables, str(file), folder), where=str(file), folder=folder)
 
     @classmethod
     def validate_tables(cls, tables: Mapping[str, Any], *, where: str, folder: Path) -> SweepConfig:
@@ -259,4 +261,4 @@ class SweepConfig(Section):
         try:
             return cls.model_validate({**tables, "folder": folder})
         except ValidationError as error:
-            raise explained(error, where, cls) from None
+            raise explain_errors(error, where, cls) from None

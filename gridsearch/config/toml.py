@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gridsearch.errors import SweepFileError
-from gridsearch.hparams.key_errors import At, Several, nearest
+from gridsearch.hparams.key_errors import KeyedError, KeyedErrors, suggest_key
 from gridsearch.hparams.tables import DECLARE
 
-__all__ = ["apply_override", "explained", "read_tables", "without_none"]
+__all__ = ["apply_override", "drop_none", "explain_errors", "read_tables"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -27,10 +27,10 @@ SHOWN = 60
 """Characters of a key or value that a message repeats."""
 
 
-def without_none(value: Any) -> Any:
+def drop_none(value: Any) -> Any:
     """The same tables less every key that is None, which TOML cannot write."""
     if isinstance(value, dict):
-        return {key: without_none(item) for key, item in value.items() if item is not None}
+        return {key: drop_none(item) for key, item in value.items() if item is not None}
     return value
 
 
@@ -77,15 +77,15 @@ def apply_override(tables: dict[str, Any], override: str) -> None:
     table[path[-1]] = value
 
 
-def explained(error: ValidationError, where: str, model: type[BaseModel]) -> SweepFileError:
+def explain_errors(error: ValidationError, where: str, model: type[BaseModel]) -> SweepFileError:
     """Pydantic's errors as lines of key, problem, value and cure."""
     lines = []
     for each in error.errors():
         unknown = each["type"] == "extra_forbidden"
         path = [str(part) for part in each["loc"] if unknown or not _is_branch(part)]
         problem = each.get("ctx", {}).get("error")
-        for cause in problem.errors if isinstance(problem, Several) else [problem]:
-            below = [cause.key] if isinstance(cause, At) else []
+        for cause in problem.errors if isinstance(problem, KeyedErrors) else [problem]:
+            below = [cause.key] if isinstance(cause, KeyedError) else []
             lines.append(_line([*path, *below], each, model, str(cause) if cause else _lower(each["msg"])))
     first, *rest = dict.fromkeys(lines)
     return SweepFileError("\n".join([first, *(f"{where}: {line}" for line in rest)]), where=where)
@@ -96,7 +96,7 @@ def _line(path: Sequence[str], each: Any, model: type[BaseModel], message: str) 
     if each["type"] == "extra_forbidden":
         *section, name = path
         known = _fields_of(model, section)
-        return f"{key}: unknown key{nearest(name, known)}"
+        return f"{key}: unknown key{suggest_key(name, known)}"
     if each["type"] == "missing":
         return f"{key}: missing{': ' + DECLARE if key == 'hparams' else ''}"
     value = "" if isinstance(each["input"], dict | list | tuple) or "error" in each.get("ctx", {}) else each["input"]

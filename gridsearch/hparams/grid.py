@@ -24,7 +24,7 @@ from typing import Any, overload
 
 from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, Value
 
-__all__ = ["Grid", "GridUnion", "Space", "listed", "space_of", "united"]
+__all__ = ["Grid", "GridUnion", "Space", "as_list", "space_of", "unite_hparams"]
 
 Box = tuple[frozenset[int] | None, ...]
 """For each HParam the indices of the values inside, or None for all of them."""
@@ -114,7 +114,7 @@ class Grid(Space):
     @staticmethod
     def _indices(hparam: HParam, index: Mapping[Value, int], wanted: object) -> frozenset[int]:
         found = set()
-        for value in listed(wanted):
+        for value in as_list(wanted):
             cast = hparam.domain.cast(value)
             if cast not in index:
                 raise ValueError(f"exclude rule names {hparam.name} = {value!r}, which the grid never takes")
@@ -128,7 +128,7 @@ class Grid(Space):
         domains = {hparam.name: hparam.domain for hparam in self.hparams}
         if not rule or not set(rule) <= set(domains):
             return None
-        taken = {name: [v for v in listed(rule[name]) if _takes(domains[name], v)] for name in rule}
+        taken = {name: [v for v in as_list(rule[name]) if _takes(domains[name], v)] for name in rule}
         return taken if all(taken.values()) else None
 
     def _without(self, earlier: Iterable[Grid]) -> Grid:
@@ -239,7 +239,7 @@ class Grid(Space):
         return f"Grid({len(self)} combinations of {', '.join(hparam.name for hparam in self.hparams)})"
 
 
-def listed(wanted: object) -> list[object]:
+def as_list(wanted: object) -> list[object]:
     """The values that an exclude rule gives an HParam: one or a list."""
     return list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
 
@@ -257,7 +257,7 @@ def _countable(combinations: int) -> None:
         raise ValueError("more than 2**63 combinations: give fewer values or points")
 
 
-def united(grids: Iterable[Sequence[HParam]]) -> tuple[HParam, ...]:
+def unite_hparams(grids: Iterable[Sequence[HParam]]) -> tuple[HParam, ...]:
     """The HParams of several grids, each name once, with every value that one of them takes.
 
     Raises:
@@ -292,7 +292,7 @@ class GridUnion(Space):
             raise ValueError("a union needs at least one grid")
         self._parts = [grid._without(self.grids[:n]) for n, grid in enumerate(self.grids)]
         _countable(sum(len(part) for part in self._parts))
-        self.hparams = united(grid.hparams for grid in self.grids)
+        self.hparams = unite_hparams(grid.hparams for grid in self.grids)
 
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts)
@@ -335,7 +335,7 @@ def space_of(grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, A
             Grid(next(named, declared[0]).hparams, [rule])  # says why it cannot match
         for name in rule:
             domains = [hparam.domain for grid in declared for hparam in grid.hparams if hparam.name == name]
-            idle = [v for v in listed(rule[name]) if not any(_takes(domain, v) for domain in domains)]
+            idle = [v for v in as_list(rule[name]) if not any(_takes(domain, v) for domain in domains)]
             if idle:
                 raise ValueError(f"exclude rule names {name} = {idle[0]!r}, which no grid takes")
     return GridUnion(Grid(g.hparams, [n for rule in rules if (n := g.narrowed(rule)) is not None]) for g in declared)

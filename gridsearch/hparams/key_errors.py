@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-__all__ = ["At", "Several", "closest", "each_of", "nearest"]
+__all__ = ["KeyedError", "KeyedErrors", "collect_errors", "find_closest", "suggest_key"]
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-class At(ValueError):
+class KeyedError(ValueError):
     """An error below a key that pydantic does not see, such as a domain inside [hparams]."""
 
     def __init__(self, key: str, error: Exception) -> None:
@@ -20,40 +20,40 @@ class At(ValueError):
         super().__init__(str(error))
 
 
-class Several(ValueError):
+class KeyedErrors(ValueError):
     """Errors below several keys, told at once."""
 
-    def __init__(self, errors: Sequence[At]) -> None:
+    def __init__(self, errors: Sequence[KeyedError]) -> None:
         self.errors = tuple(errors)
         super().__init__("; ".join(f"{error.key}: {error}" for error in errors))
 
 
-def each_of(items: Iterable[T], make: Callable[[T], U]) -> tuple[U, ...]:
+def collect_errors(items: Iterable[T], make: Callable[[T], U]) -> tuple[U, ...]:
     """``make`` of every item; what is wrong with any of them is raised together at the end.
 
     Raises:
-        Several: an ``At`` for each key that something was wrong with.
+        Several: an ``KeyedError`` for each key that something was wrong with.
     """
     made: list[U] = []
-    wrong: list[At] = []
+    wrong: list[KeyedError] = []
     for item in items:
         try:
             made.append(make(item))
-        except At as error:
+        except KeyedError as error:
             wrong.append(error)
-        except Several as error:
+        except KeyedErrors as error:
             wrong += error.errors
     if wrong:
-        raise Several(wrong)
+        raise KeyedErrors(wrong)
     return tuple(made)
 
 
-def closest(key: str, known: Iterable[str]) -> str | None:
+def find_closest(key: str, known: Iterable[str]) -> str | None:
     """The known key that is most like this one, if any is."""
     return next(iter(difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)), None)
 
 
-def nearest(key: str, known: Iterable[str]) -> str:
+def suggest_key(key: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown key: the one it may have meant, or all that there are."""
-    close = closest(key, known)
+    close = find_closest(key, known)
     return f"; did you mean {close!r}?" if close else f"; the keys here are {', '.join(sorted(known))}"

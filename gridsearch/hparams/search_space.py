@@ -18,9 +18,9 @@ from dataclasses import replace
 from typing import Any
 
 from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, IntInterval, RealInterval, Value
-from gridsearch.hparams.grid import Space, listed, space_of, united
+from gridsearch.hparams.grid import Space, as_list, space_of, unite_hparams
 
-__all__ = ["SearchSpace", "drawn"]
+__all__ = ["SearchSpace", "draw_value"]
 
 MOST_INTS, MOST_LOG_INTS = 100_000, 100
 """An interval of more ints is sampled like one of floats, and so is one on a log scale, unless it is small."""
@@ -91,7 +91,7 @@ class SearchSpace:
         misses = 0
         while misses < MOST_MISSES:
             grid = generator.choice(self.grids)
-            values = {hparam.name: drawn(hparam.domain, generator) for hparam in grid}
+            values = {hparam.name: draw_value(hparam.domain, generator) for hparam in grid}
             misses += 1
             if values in self:
                 misses = 0
@@ -109,7 +109,7 @@ def _shuffled(space: Space, generator: random.Random) -> Iterator[Combination]:
         yield space[index]
 
 
-def drawn(domain: Domain, generator: random.Random) -> Value:
+def draw_value(domain: Domain, generator: random.Random) -> Value:
     """A value of a domain at random."""
     if isinstance(domain, Discrete):
         return generator.choice(domain.values)
@@ -148,7 +148,7 @@ def _listed(domain: Domain) -> Domain:
 def _spanning(grids: Sequence[Sequence[HParam]]) -> tuple[HParam, ...]:
     """The HParams of several grids, each name once; those with an interval span all that any grid has."""
     found = []
-    for hparam in united(grids):
+    for hparam in unite_hparams(grids):
         domains = [one.domain for grid in grids for one in grid if one.name == hparam.name]
         interval = next((domain for domain in domains if isinstance(domain, IntInterval | RealInterval)), None)
         if interval is not None and any(domain != interval for domain in domains):
@@ -175,12 +175,12 @@ def _refuse_idle(rule: Mapping[str, Any], grids: Iterable[Sequence[HParam]]) -> 
         what = f"{unknown[0]!r}, which is not an HParam here" if unknown else "HParams that no grid has together"
         raise ValueError(f"exclude rule {dict(rule)!r} names {what}")
     for name, wanted in rule.items():
-        if not listed(wanted):
+        if not as_list(wanted):
             raise ValueError(f"exclude rule gives {name} no value, so it would exclude nothing")
-        for value in listed(wanted):
+        for value in as_list(wanted):
             if not any(domain.cast(value) in domain for domain in domains[name]):
                 raise ValueError(f"exclude rule names {name} = {value!r}, which is in no domain of it")
 
 
 def _matches(values: Combination, rule: Mapping[str, Any]) -> bool:
-    return all(name in values and values[name] in listed(wanted) for name, wanted in rule.items())
+    return all(name in values and values[name] in as_list(wanted) for name, wanted in rule.items())

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval, Value
-from gridsearch.hparams.key_errors import At, each_of, nearest
+from gridsearch.hparams.key_errors import KeyedError, collect_errors, suggest_key
 
-__all__ = ["DECLARE", "INTERVALS", "as_table", "declared_grids"]
+__all__ = ["DECLARE", "INTERVALS", "hparam_table", "parse_grids"]
 
 DECLARE = "declare at least one HParam, as in learning_rate = { discrete = [0.001, 0.0001] }"
 
@@ -32,7 +32,7 @@ def _domain(table: Mapping[str, Any]) -> Domain:
     )
     for key in table:
         if key not in allowed:
-            raise ValueError(f"unknown key {key!r}{nearest(key, allowed)}")
+            raise ValueError(f"unknown key {key!r}{suggest_key(key, allowed)}")
     if not isinstance(values, list | tuple):
         raise ValueError(f"{kind} = {values!r}: write it in brackets")
     if kind == "discrete":
@@ -44,7 +44,7 @@ def _domain(table: Mapping[str, Any]) -> Domain:
     return INTERVALS[kind](*values, points=table.get("points"), log=table.get("log", False))
 
 
-def declared_grids(hparams: object) -> tuple[tuple[HParam, ...], ...]:
+def parse_grids(hparams: object) -> tuple[tuple[HParam, ...], ...]:
     """[hparams] as a tuple of grids: one table is one grid, [[hparams]] several; HParam objects pass as they are."""
     if isinstance(hparams, Mapping):
         hparams = [hparams]
@@ -52,7 +52,7 @@ def declared_grids(hparams: object) -> tuple[tuple[HParam, ...], ...]:
         raise ValueError(DECLARE)
     if all(hasattr(h, "domain") for h in hparams):
         hparams = [hparams]
-    return each_of(hparams, _one_grid)
+    return collect_errors(hparams, _one_grid)
 
 
 def _one_grid(declared: object) -> tuple[HParam, ...]:
@@ -65,21 +65,21 @@ def _one_grid(declared: object) -> tuple[HParam, ...]:
             raise ValueError(str(error)) from error
     if not declared:
         raise ValueError(DECLARE)
-    return each_of(declared.items(), _one_hparam)
+    return collect_errors(declared.items(), _one_hparam)
 
 
 def _one_hparam(declared: tuple[str, object]) -> HParam:
     name, table = declared
     if not isinstance(table, Mapping):
-        raise At(name, ValueError(f"{table!r}: write a domain, as in {{ discrete = [...] }}"))
+        raise KeyedError(name, ValueError(f"{table!r}: write a domain, as in {{ discrete = [...] }}"))
     try:
         extra = {key: table[key] for key in ("display_name", "description", "default") if key in table}
         return HParam(name, _domain(table), **extra)
     except (ValueError, TypeError) as error:
-        raise At(name, error) from error
+        raise KeyedError(name, error) from error
 
 
-def as_table(hparam: HParam) -> dict[str, Any]:
+def hparam_table(hparam: HParam) -> dict[str, Any]:
     """An HParam as the table that declares it."""
     domain = hparam.domain
     table: dict[str, Any] = {}

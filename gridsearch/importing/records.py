@@ -12,7 +12,7 @@ from typing import Any
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Combination, HParam, Value, combination_id
-from gridsearch.hparams.tables import as_table
+from gridsearch.hparams.tables import hparam_table
 from gridsearch.record.journal import Journal
 from gridsearch.runner.sweep import complete_recipe, write_experiment_if_new
 from gridsearch.trials import (
@@ -28,11 +28,11 @@ from gridsearch.trials import (
     summarise,
 )
 
-__all__ = ["Found", "Imported", "Source", "import_into"]
+__all__ = ["ForeignSweep", "ForeignTrial", "ImportResult", "import_into"]
 
 
 @dataclass(frozen=True)
-class Found:
+class ForeignTrial:
     """A trial as it was found.
 
     Args:
@@ -52,18 +52,18 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Source:
+class ForeignSweep:
     """Everything that was found in one place."""
 
     name: str
     grids: Sequence[Sequence[HParam]]
     metric: str
     maximize: bool
-    trials: Sequence[Found]
+    trials: Sequence[ForeignTrial]
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What came of an import, in trials."""
 
     imported: int
@@ -74,7 +74,7 @@ class Imported:
     logdir: str
 
 
-def import_into(source: Source, home: Path | None, config: SweepConfig | None) -> Imported:
+def import_into(source: ForeignSweep, home: Path | None, config: SweepConfig | None) -> ImportResult:
     """Record a source's trials.
 
     Args:
@@ -100,7 +100,7 @@ def import_into(source: Source, home: Path | None, config: SweepConfig | None) -
     return _written(source, config, recipe)
 
 
-def _refuse_other_objective(source: Source, objective: Objective) -> None:
+def _refuse_other_objective(source: ForeignSweep, objective: Objective) -> None:
     epochs = [metrics for found in source.trials if found.status.has_result for metrics in found.epochs.values()]
     if epochs and not any(objective.of(metrics) is not None for metrics in epochs):
         names = ", ".join(sorted({name for metrics in epochs for name in metrics}))
@@ -113,17 +113,17 @@ def _refuse_other_objective(source: Source, objective: Objective) -> None:
                         cure=cure)  # fmt: skip
 
 
-def _tables(source: Source, home: Path | None) -> dict[str, Any]:
-    grids = [{h.name: as_table(h) for h in grid} for grid in source.grids]
+def _tables(source: ForeignSweep, home: Path | None) -> dict[str, Any]:
+    grids = [{h.name: hparam_table(h) for h in grid} for grid in source.grids]
     sweep = {"strategy": "random", "trials": max(1, len(source.trials)), "metric": source.metric}
     return {
         "hparams": grids[0] if len(grids) == 1 else grids,
-        "model": {"objective": "gridsearch.importing:elsewhere"},
+        "model": {"objective": "gridsearch.importing:trained_elsewhere"},
         "sweep": {**sweep, "goal": "max" if source.maximize else "min", **({"logdir": str(home)} if home else {})},
     }
 
 
-def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> Imported:
+def _written(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any]) -> ImportResult:
     from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
 
     home, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
@@ -156,7 +156,7 @@ def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> 
             journal.told([record.name for record, _ in sessions])
     if sessions:
         (home / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
-    return Imported(**counts, logdir=str(home))
+    return ImportResult(**counts, logdir=str(home))
 
 
 def _following(trial: Trial, past: TrialRecord | None, last: SessionRecord | None) -> Session:
@@ -182,7 +182,9 @@ def _cast(values: Combination, hparams: Iterable[HParam], where: str) -> dict[st
     return cast
 
 
-def _recorded(journal: Journal, session: Session, found: Found, config: SweepConfig, source: str) -> SessionRecord:
+def _recorded(
+    journal: Journal, session: Session, found: ForeignTrial, config: SweepConfig, source: str
+) -> SessionRecord:
     began = found.began or time.time()
     ended = found.ended or began
     facts: dict[str, Any] = {"imported": source, "epochs": max(found.epochs, default=-1) + 1}

@@ -19,10 +19,10 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_history
-from gridsearch.runner.paused import continued, released
+from gridsearch.runner.paused import finalize_session, resume_session
 from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.system.files import is_full
-from gridsearch.training.reporter import numbers
+from gridsearch.training.reporter import flatten_metrics
 from gridsearch.trials import (
     Epoch,
     FailureKind,
@@ -34,19 +34,19 @@ from gridsearch.trials import (
     is_finite,
     summarise,
 )
-from gridsearch.writers import Writer, background_of
-from gridsearch.writers.factory import cure_of, refuse_unknown
-from gridsearch.writers.isolated import Outside
+from gridsearch.writers import Writer, describe_sweep
+from gridsearch.writers.factory import backfill_command, refuse_unknown
+from gridsearch.writers.isolated import IsolatedWriter
 from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
 
-__all__ = ["Handed", "Recording"]
+__all__ = ["OracleEntry", "Recording"]
 
-HANDED = "kerastuner"
+ORACLE = "kerastuner"
 """The fact of a session that says what the oracle was told of it."""
 
 
 @dataclass(frozen=True)
-class Handed:
+class OracleEntry:
     """What an oracle was told of one of its trials."""
 
     number: int
@@ -95,11 +95,13 @@ class Recording:
         self._curves: EpochEvents | None = None
         self._since = 0.0
 
-    def _told_outside(self, name: str) -> Outside:
+    def _told_outside(self, name: str) -> IsolatedWriter:
         def warn(line: str) -> None:
             warnings.warn(line, stacklevel=2)
 
-        return Outside(name, background_of(self._journal.record(), name), warn, cure_of(name, self.home))
+        return IsolatedWriter(
+            name, describe_sweep(self._journal.record(), name), warn, backfill_command(name, self.home)
+        )
 
     @property
     def home(self) -> Path:
@@ -114,12 +116,12 @@ class Recording:
                 self._journal.set_fact("oracle_seed", wanted)
         return wanted if seed is None else int(seed)
 
-    def handed(self) -> dict[int, Handed]:
+    def handed(self) -> dict[int, OracleEntry]:
         """What the oracle was told of each of its trials that have ended."""
         found = {}
         for session in self._journal.record().sessions:
-            for entry in session.outcome.facts.get(HANDED, ()) if session.status is not Status.RUNNING else ():
-                handed = Handed(entry["number"], entry["values"], entry["metrics"], entry["step"], session.name)
+            for entry in session.outcome.facts.get(ORACLE, ()) if session.status is not Status.RUNNING else ():
+                handed = OracleEntry(entry["number"], entry["values"], entry["metrics"], entry["step"], session.name)
                 found[handed.number] = handed
         return found
 
@@ -136,7 +138,7 @@ class Recording:
         aside = known.paused if known else None
         with self._journal.transaction():
             if aside is not None:
-                session = continued(aside, {**self._facts, HANDED: aside.outcome.facts.get(HANDED, [])})
+                session = resume_session(aside, {**self._facts, ORACLE: aside.outcome.facts.get(ORACLE, [])})
                 self._journal.reopen(session.name, session.outcome.facts)
             else:
                 session = self._new_session(values, known)
@@ -179,7 +181,7 @@ class Recording:
         """An epoch has ended, counted from 0."""
         if self._current is None or self._curves is None:
             return
-        metrics = numbers(logs)
+        metrics = flatten_metrics(logs)
         said = Epoch(self._current.name, epoch, metrics, time.time())
         with self._journal.transaction():
             self._journal.epoch(said)
@@ -202,7 +204,7 @@ class Recording:
         exact, validations = self._config.sweep.metric, f"val_{self._config.objective.metric}"
         return {name: value for name, value in metrics.items() if exact == validations or name != validations}
 
-    def end(self, outcome: Outcome, handed: Handed | None = None) -> None:
+    def end(self, outcome: Outcome, handed: OracleEntry | None = None) -> None:
         """The session that runs has ended; what the oracle is about to be told of it is recorded with it."""
         if self._current is None:
             return
@@ -216,14 +218,14 @@ class Recording:
         }
         if handed is not None:
             entry = {"number": handed.number, "values": dict(handed.values), "metrics": dict(handed.metrics)}
-            facts[HANDED] = [*facts.get(HANDED, []), {**entry, "step": handed.step}]
+            facts[ORACLE] = [*facts.get(ORACLE, []), {**entry, "step": handed.step}]
         ended = replace(session, outcome=replace(outcome, facts=facts), ended=time.time())
         with self._journal.transaction():
             self._journal.end(session.name, ended.outcome, ended.ended or 0.0)
         if not ended.paused:
             self._tell_end(ended)
 
-    def fail(self, kind: FailureKind, message: str, handed: Handed | None = None) -> None:
+    def fail(self, kind: FailureKind, message: str, handed: OracleEntry | None = None) -> None:
         """The session that runs, if one does, has failed."""
         charged = kind is not FailureKind.INTERRUPTED
         self.end(Outcome.failed(kind, " ".join(message.split())[:300], charged=charged), handed)
@@ -234,7 +236,7 @@ class Recording:
             if trial.paused is not None:
                 with self._journal.transaction():
                     self._journal.release(trial.paused.name)
-                self._tell_end(released(trial.paused))
+                self._tell_end(finalize_session(trial.paused))
 
     def _tell_end(self, session: SessionRecord) -> None:
         """Tell a session's end; if a writer is switched off, the next search tells it again."""

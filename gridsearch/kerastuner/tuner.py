@@ -25,9 +25,9 @@ import numpy as np
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import GridsearchError, StrategyError, UserError
 from gridsearch.hparams.domain import Combination
-from gridsearch.hparams.tables import as_table
-from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
-from gridsearch.kerastuner.recording import Handed, Recording
+from gridsearch.hparams.tables import hparam_table
+from gridsearch.kerastuner.domains import OURS, cast_as_declared, grids_from_space
+from gridsearch.kerastuner.recording import OracleEntry, Recording
 from gridsearch.record.database import DATABASE
 from gridsearch.trials import FailureKind, Outcome, Status, is_finite
 from gridsearch.writers import Writer
@@ -86,7 +86,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         try:
             if self.hypermodel is not None:
                 self.hypermodel.build(Hyperparameters())
-            grids_of(self.oracle.get_space().space)
+            grids_from_space(self.oracle.get_space().space)
         except ValueError as error:
             raise UserError(f"the hyperparameters cannot be told apart: {error}", where="build_model") from error
 
@@ -128,7 +128,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
 
     def _tables(self) -> dict[str, Any]:
         """The search as a sweep file would have it, for whoever reads the record."""
-        grids = [{h.name: as_table(h) for h in grid} for grid in grids_of(self.oracle.get_space().space)]
+        grids = [{h.name: hparam_table(h) for h in grid} for grid in grids_from_space(self.oracle.get_space().space)]
         objective, training = self.oracle.objective, {}
         sweep: dict[str, Any] = {"strategy": "random", "trials": self.oracle.max_trials or _most_trials(self.oracle)}
         if isinstance(self.oracle, keras_tuner.oracles.HyperbandOracle) and not self.oracle.max_trials:
@@ -137,7 +137,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             sweep, training = {"strategy": "hyperband", "options": options}, {"epochs": self.oracle.max_epochs}
         return {
             "hparams": grids[0] if len(grids) == 1 else grids,
-            "model": {"objective": "gridsearch.kerastuner:searched"},
+            "model": {"objective": "gridsearch.kerastuner:trained_by_script"},
             "training": training,
             "sweep": {**sweep, "logdir": str(self.logdir), "metric": objective.name, "goal": objective.direction},
         }
@@ -175,7 +175,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             self._names[int(trial.trial_id)] = self._recording.begin(self._combination(trial))
 
     def _combination(self, trial: Any) -> Combination:
-        return as_declared(trial.hyperparameters.values, grids_of(self.oracle.get_space().space))
+        return cast_as_declared(trial.hyperparameters.values, grids_from_space(self.oracle.get_space().space))
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """An epoch is recorded."""
@@ -207,9 +207,9 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             model.load_weights(self._get_checkpoint_fname(before))
         if getattr(model, "optimizer", None) is None:
             return model
-        from gridsearch.training.lean import forgettable
+        from gridsearch.training.lean import release_on_free
 
-        return forgettable(model)
+        return release_on_free(model)
 
     def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         if self._recording is not None:
@@ -256,7 +256,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         tracker, number = self.oracle.get_trial(trial.trial_id).metrics, int(trial.trial_id)
         metrics = {name: float(tracker.get_best_value(name)) for name in tracker.metrics}
         values, name = dict(trial.hyperparameters.values), self.oracle.objective.name
-        failed = Handed(number, values, {}, 0, "")
+        failed = OracleEntry(number, values, {}, 0, "")
         if trial.status != "COMPLETED" or name not in metrics:
             last = (trial.message or "no objective was reported").strip().splitlines()[-1]
             recording.fail(FailureKind.EXCEPTION, last, failed)
@@ -264,7 +264,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             trial.status = "FAILED"
             recording.fail(FailureKind.DIVERGED, recording.diverged() or f"{name} is {metrics[name]}", failed)
         else:
-            handed = Handed(number, values, metrics, int(tracker.get_best_step(name) or 0), "")
+            handed = OracleEntry(number, values, metrics, int(tracker.get_best_step(name) or 0), "")
             more = values.get(f"{OURS}epochs", 0) < getattr(self.oracle, "max_epochs", 0)
             facts = {"paused": True} if more else {}
             final = recording.summary({} if recording.reported else metrics)
@@ -288,9 +288,9 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         """A trial's model: what ``save_model`` kept, or the weights of its best epoch."""
         file = self._model_file(trial.trial_id)
         if file.exists():
-            from gridsearch.training.models import load
+            from gridsearch.training.models import load_model
 
-            return load(file)
+            return load_model(file)
         with warnings.catch_warnings():  # nobody goes on training it
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return super().load_model(trial)

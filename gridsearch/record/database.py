@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gridsearch.errors import HomeError
+from gridsearch.errors import LogdirError
 from gridsearch.system.files import MAKE_ROOM, PERMIT, explain_os_errors
 
 __all__ = ["DATABASE", "SCHEMA", "SCHEMA_VERSION", "check_version", "connect", "explain_database_errors"]
@@ -61,7 +61,7 @@ def check_version(database: sqlite3.Connection, file: Path) -> int:
     """
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
-        raise HomeError(
+        raise LogdirError(
             f"the record has schema version {version}, this gridsearch knows up to {SCHEMA_VERSION}",
             where=str(file),
             cure="Install the newer gridsearch that wrote it, or name another directory with --logdir.",
@@ -84,7 +84,7 @@ def explain_database_errors(file: Path) -> Iterator[None]:
             yield
     except sqlite3.Error as error:
         problem = f"the record cannot be used: {error}"
-        raise HomeError(problem, where=str(file), cure=_cure_of(error, file)) from error
+        raise LogdirError(problem, where=str(file), cure=_cure_of(error, file)) from error
 
 
 def _cure_of(error: sqlite3.Error, file: Path) -> str:

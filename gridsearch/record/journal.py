@@ -30,11 +30,11 @@ from typing import Any, Self
 import psutil
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.errors import HomeError
+from gridsearch.errors import LogdirError
 from gridsearch.hparams.domain import Combination, HParam, combination_id
 from gridsearch.record.database import DATABASE, SCHEMA, SCHEMA_VERSION, check_version, connect, explain_database_errors
 from gridsearch.record.reader import Record, anything_trained, inherited_identity, read_record
-from gridsearch.system.liveness import boot_id, lives
+from gridsearch.system.liveness import boot_id, is_alive
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, SessionRecord, Status, Trial
 
 __all__ = ["FINGERPRINT", "Journal", "refuse_other_goal", "refuse_other_recipe"]
@@ -85,7 +85,7 @@ class Journal:
         damage = [row[0] for row in execute("PRAGMA integrity_check(3)")] if version else ["ok"]
         if damage != ["ok"]:
             cure = f"Move it aside; `sqlite3 {DATABASE} .recover` of SQLite's own shell brings back what is readable."
-            raise HomeError(f"the record is damaged: {'; '.join(damage)}", where=str(self._file), cure=cure)
+            raise LogdirError(f"the record is damaged: {'; '.join(damage)}", where=str(self._file), cure=cure)
         execute("BEGIN EXCLUSIVE")
         try:
             if not check_version(self._database, self._file):
@@ -101,8 +101,8 @@ class Journal:
     def _take_lock(self) -> None:
         row = self._database.execute("SELECT host, pid, born, boot, beat FROM runner").fetchone()
         self._beat_before = float(row[4]) if row else 0.0
-        if row and lives(*row):
-            raise HomeError(
+        if row and is_alive(*row):
+            raise LogdirError(
                 f"another runner is at work here: process {row[1]} on {row[0]}",
                 where=str(self.home),
                 cure="Wait for it, stop it, or name another directory with --logdir.",
@@ -133,7 +133,7 @@ class Journal:
                 held = self._database.execute(f"UPDATE runner SET beat = ? WHERE {MINE}", (time.time(), *self._me))
             if not held.rowcount:
                 problem = "another runner has taken over, since this one showed no sign of life"
-                raise HomeError(problem, where=str(self.home), cure="Leave the sweep to that one.")
+                raise LogdirError(problem, where=str(self.home), cure="Leave the sweep to that one.")
             self._beaten = time.monotonic()
 
     def close(self) -> None:
@@ -316,13 +316,15 @@ def _make_home(home: Path) -> None:
     except (OSError, ValueError) as error:
         cure = "Name another directory with --logdir, or give this user permission to write there."
         reason = getattr(error, "strerror", None) or str(error)
-        raise HomeError(f"cannot be used as log directory: {reason}", where=str(home), cure=cure) from None
+        raise LogdirError(f"cannot be used as log directory: {reason}", where=str(home), cure=cure) from None
     if strangers:
         cure = "Name an empty directory with --logdir: two experiments in one would be shown as one."
-        raise HomeError(f"holds event files that are not a sweep's: {sorted(strangers)[0]}", where=str(home), cure=cure)
+        raise LogdirError(
+            f"holds event files that are not a sweep's: {sorted(strangers)[0]}", where=str(home), cure=cure
+        )
     if not os.access(home, os.W_OK | os.X_OK):
         cure = "Name another directory with --logdir, or give this user permission to write there."
-        raise HomeError("cannot be written", where=str(home), cure=cure)
+        raise LogdirError("cannot be written", where=str(home), cure=cure)
 
 
 def printable(text: str) -> str:
@@ -360,7 +362,7 @@ def refuse_other_recipe(
     if differing:
         lines = "\n  ".join(differing)
         cure = "Change it back, or name another directory with --logdir: results of two recipes cannot be compared."
-        raise HomeError(f"was trained with another recipe:\n  {lines}", where=str(home), cure=cure)
+        raise LogdirError(f"was trained with another recipe:\n  {lines}", where=str(home), cure=cure)
 
 
 def refuse_other_goal(recorded: bool, wanted: bool, home: Path) -> None:
@@ -368,4 +370,4 @@ def refuse_other_goal(recorded: bool, wanted: bool, home: Path) -> None:
     if recorded != wanted:
         was, now = ("max" if maximize else "min" for maximize in (recorded, wanted))
         cure = "Name another directory with --logdir: best epochs and models were chosen for the goal recorded here."
-        raise HomeError(f"sweep.goal: recorded {was!r}, now {now!r}", where=str(home), cure=cure)
+        raise LogdirError(f"sweep.goal: recorded {was!r}, now {now!r}", where=str(home), cure=cure)

@@ -21,10 +21,10 @@ from typing import Any
 
 from gridsearch.errors import NothingRecorded
 from gridsearch.hparams.domain import HParam
-from gridsearch.hparams.grid import united
-from gridsearch.hparams.tables import declared_grids
+from gridsearch.hparams.grid import unite_hparams
+from gridsearch.hparams.tables import parse_grids
 from gridsearch.record.database import DATABASE, check_version, connect, explain_database_errors
-from gridsearch.system.liveness import lives
+from gridsearch.system.liveness import is_alive
 from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
 
 __all__ = ["Record", "read_epochs", "read_history"]
@@ -114,12 +114,12 @@ def read_record(database: sqlite3.Connection, home: Path) -> Record:
     tables = json.loads(facts["tables"])
     return Record(
         home=home,
-        hparams=united(declared_grids(tables["hparams"])),
+        hparams=unite_hparams(parse_grids(tables["hparams"])),
         objective=Objective(**json.loads(facts["objective"])),
         recipe=json.loads(facts["recipe"]),
         tables=tables,
         folder=Path(json.loads(facts["folder"])),
-        held=holder is not None and lives(*holder),
+        held=holder is not None and is_alive(*holder),
         trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
         identity=json.loads(facts["identity"]) if "identity" in facts else inherited_identity(database),
         trained=trained,

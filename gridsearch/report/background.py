@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["leave_report"]
+__all__ = ["write_report_in_background"]
 
 SECONDS = 120.0
 """How long a report may take; 2,000 trials take 4."""
 
 
-def leave_report(home: Path, warn: Callable[[str], None]) -> None:
+def write_report_in_background(home: Path, warn: Callable[[str], None]) -> None:
     """Write ``report.html`` into a home; if that fails, a line says so and that is all."""
     command = [sys.executable, "-m", "gridsearch", "report", str(home)]
     try:

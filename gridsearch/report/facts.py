@@ -20,11 +20,11 @@ from gridsearch.record.reader import Record
 from gridsearch.report.analysis.correlation import correlation
 from gridsearch.report.analysis.effects import effects, fastest_best
 from gridsearch.report.analysis.importance import METHOD, importance
-from gridsearch.report.analysis.table import Column, Table, metrics_of, tabulated
+from gridsearch.report.analysis.table import Column, Table, metrics_of, tabulate
 from gridsearch.report.analysis.variance import separation, variance
 from gridsearch.trials import Objective, SessionRecord, Status, TrialRecord
 
-__all__ = ["Epochs", "Facts", "facts_of"]
+__all__ = ["Epochs", "Facts", "collect_facts"]
 
 Facts = dict[str, Any]
 Epochs = Mapping[str, Mapping[int, Mapping[str, float]]]
@@ -43,7 +43,7 @@ WIDE = 10.0
 """How many times its smallest the largest of a list of numbers must be for its axis to be logarithmic."""
 
 
-def facts_of(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
+def collect_facts(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
     """Everything that the page shows of a record.
 
     Args:
@@ -68,7 +68,7 @@ def facts_of(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
         "hparams": [_axis(column) for column in columns],
         "trials": _trials(record, columns, metrics),
         "ranked": [at[trial.trial.number] for trial in record.ranked()],
-        "analysis": {metric: _analysis(tabulated(record, metric)) for metric in metrics},
+        "analysis": {metric: _analysis(tabulate(record, metric)) for metric in metrics},
         "method": METHOD,
         "winner": separated.sentence if separated else None,
         "front": {metric: _front(record, metric) for metric in metrics if metric != "seconds"},

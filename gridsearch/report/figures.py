@@ -15,7 +15,7 @@ from typing import Any
 
 from gridsearch.errors import UserError
 from gridsearch.report.facts import Facts
-from gridsearch.report.text import plain
+from gridsearch.report.text import format_value
 from gridsearch.system.files import explain_os_errors
 
 try:
@@ -77,7 +77,7 @@ def write_figures(facts: Facts, folder: Path, metric: str | None = None) -> list
 
 
 def _short(text: object, most: int = LONGEST) -> str:
-    line = plain(text)
+    line = format_value(text)
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 

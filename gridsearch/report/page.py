@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.report.assets import script, style
-from gridsearch.report.facts import Facts, facts_of
+from gridsearch.report.facts import Facts, collect_facts
 from gridsearch.system.files import explain_os_errors
 
 __all__ = ["REPORT", "as_json", "page", "write_report"]
@@ -73,7 +73,7 @@ def write_report(record: Record, file: Path | None = None, facts: Facts | None =
     """
     file = file or record.home
     file = file / REPORT if file.is_dir() else file
-    text = page(facts or facts_of(record, read_epochs(record.home)))
+    text = page(facts or collect_facts(record, read_epochs(record.home)))
     part = file.with_name(f"{file.name}.part")
     with explain_os_errors(file):
         try:

@@ -115,10 +115,10 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
                 if version == known:
                     return json.dumps({"version": version, "sweep": name, "running": record.held}).encode()
                 if self._made.get(name, ("", b""))[0] != version:
-                    from gridsearch.report.facts import facts_of
+                    from gridsearch.report.facts import collect_facts
                     from gridsearch.report.page import as_json
 
-                    self._made[name] = version, as_json(facts_of(record, read_epochs(home))).encode()
+                    self._made[name] = version, as_json(collect_facts(record, read_epochs(home))).encode()
                 facts = self._made[name][1]
         except (GridsearchError, OSError) as error:
             return json.dumps({"problem": str(error)}).encode()

@@ -7,15 +7,15 @@ import time
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.trials import Ended, FailureKind, Message, Outcome
 
-__all__ = ["STOPPED", "Clock", "excused", "overdue"]
+__all__ = ["INTERRUPTED", "WakingClock", "find_missed_deadline", "reclassify_during_shutdown"]
 
-STOPPED = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
+INTERRUPTED = Outcome.failed(FailureKind.INTERRUPTED, "the sweep was stopped", charged=False)
 
 STOOD_STILL = 5.0
 """Seconds between two ticks beyond which it was the runner that stood still: frozen, or waiting for a lock."""
 
 
-class Clock:
+class WakingClock:
     """Seconds for which the runner was awake: what it slept through, no trial has to answer for."""
 
     def __init__(self) -> None:
@@ -33,13 +33,13 @@ class Clock:
         return time.monotonic() - self._lost
 
 
-def excused(message: Message) -> Message:
+def reclassify_during_shutdown(message: Message) -> Message:
     """What is believed while the sweep stops: a worker, or what a trial had started, that died then was stopped."""
     failed = isinstance(message, Ended) and message.outcome.kind in (FailureKind.KILLED, FailureKind.EXCEPTION)
-    return Ended(message.session, STOPPED) if failed else message
+    return Ended(message.session, INTERRUPTED) if failed else message
 
 
-def overdue(config: SweepConfig, running: float, silent: float) -> Outcome | None:
+def find_missed_deadline(config: SweepConfig, running: float, silent: float) -> Outcome | None:
     """How a session ends that has been running, and silent, for so many seconds; None if it may go on."""
     timeout, stall_after = config.training.timeout, config.stall_after
     if timeout is not None and running > timeout:

@@ -16,10 +16,10 @@ from gridsearch.hparams.grid import Space
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.trials import Outcome, SessionRecord, Status, TrialRecord
 
-__all__ = ["Shelf", "continued", "released"]
+__all__ = ["PausedTrials", "finalize_session", "resume_session"]
 
 
-class Shelf:
+class PausedTrials:
     """What was put aside, by combination.
 
     Args:
@@ -59,14 +59,14 @@ class Shelf:
         return combination_id(self._space.completed(values))
 
 
-def continued(session: SessionRecord, facts: Mapping[str, Any]) -> SessionRecord:
+def resume_session(session: SessionRecord, facts: Mapping[str, Any]) -> SessionRecord:
     """A session that was put aside as it runs again; how long it has been trained is among its facts."""
     spent = session.outcome.metrics.get("seconds", 0.0)
     running = Outcome(Status.RUNNING, facts={**facts, "continued": True, "spent": spent, "resumed": time.time()})
     return replace(session, outcome=running, ended=None, told=False)
 
 
-def released(session: SessionRecord) -> SessionRecord:
+def finalize_session(session: SessionRecord) -> SessionRecord:
     """A session that was put aside as it stands when it will not go on."""
     facts = {key: value for key, value in session.outcome.facts.items() if key != "paused"}
     return replace(session, outcome=replace(session.outcome, facts=facts))

@@ -17,15 +17,15 @@ from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record.reader import Record
 from gridsearch.trials import Session, Status, Trial, TrialRecord
 
-__all__ = ["Plan", "config_of", "foresee_combinations", "owed", "plan_of", "standings"]
+__all__ = ["Plan", "foresee_combinations", "load_config", "make_plan", "remaining_sessions", "trial_states"]
 
 
-def config_of(record: Record) -> SweepConfig:
+def load_config(record: Record) -> SweepConfig:
     """The sweep as it was last run."""
     return SweepConfig.validate_tables(record.tables, where=str(record.home), folder=record.folder)
 
 
-def owed(trial: TrialRecord, training: Training, *, retry: bool = False) -> list[Session]:
+def remaining_sessions(trial: TrialRecord, training: Training, *, retry: bool = False) -> list[Session]:
     """The sessions that a trial still needs, one at most for each repeat without a result.
 
     A failed session is followed by another attempt while its kind of failure has retries left; the sessions on disk
@@ -93,10 +93,10 @@ class Plan:
         return f"{self.combinations:,} {noun}: {', '.join(parts)}{outside}"
 
 
-def plan_of(config: SweepConfig, record: Record | None, *, retry: bool = False) -> Plan:
+def make_plan(config: SweepConfig, record: Record | None, *, retry: bool = False) -> Plan:
     """The plan of a sweep; in time that grows with the record, not with the space."""
     trials = record.trials if record else ()
-    counts = Counter(standing for _, standing in standings(config, trials, retry=retry).values())
+    counts = Counter(standing for _, standing in trial_states(config, trials, retry=retry).values())
     outside = sum(config.territory.completed(trial.trial.values) not in config.territory for trial in trials)
     return Plan(_planned(config, counts.total()), counts["completed"], counts["failed"], counts["unfinished"], outside)
 
@@ -115,7 +115,7 @@ def _planned(config: SweepConfig, known: int) -> int:
     return max(config.most_trials or 0, known)
 
 
-def standings(
+def trial_states(
     config: SweepConfig, trials: Iterable[TrialRecord], *, retry: bool = False
 ) -> dict[str, tuple[TrialRecord, str]]:
     """How each combination of the space that has a trial stands: by its id, the trial and one of STANDINGS.
@@ -128,15 +128,15 @@ def standings(
         values = config.territory.completed(trial.trial.values)
         if values in config.territory:
             identity, standing = combination_id(values), _standing(trial, config, retry=retry)
-            if identity not in found or STANDINGS.index(standing) < STANDINGS.index(found[identity][1]):
+            if identity not in found or TRIAL_STATES.index(standing) < TRIAL_STATES.index(found[identity][1]):
                 found[identity] = trial, standing
     return found
 
 
-STANDINGS = ("completed", "unfinished", "failed", "new")
+TRIAL_STATES = ("completed", "unfinished", "failed", "new")
 
 
 def _standing(trial: TrialRecord, config: SweepConfig, *, retry: bool) -> str:
-    if owed(trial, config.training, retry=retry) or trial.status is Status.RUNNING:
+    if remaining_sessions(trial, config.training, retry=retry) or trial.status is Status.RUNNING:
         return "unfinished" if trial.sessions else "new"
     return "failed" if trial.status is Status.FAILED else "completed"

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gridsearch.errors import UserError
-from gridsearch.executors.placement import Place, places
+from gridsearch.executors.placement import Place, choose_places
 from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.record.journal import refuse_other_recipe
 from gridsearch.record.reader import Record
-from gridsearch.runner.plan import config_of
+from gridsearch.runner.plan import load_config
 from gridsearch.runner.sweep import complete_recipe
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, Outcome, SessionRecord, Status, Verdict
@@ -52,7 +52,7 @@ def rerun(home: Path, name: str) -> Rerun:
     """
     record = Record.read(home)
     session = _find(record, name)
-    config = config_of(record)
+    config = load_config(record)
     refuse_other_recipe(record.recipe, complete_recipe(config), config.space.hparams, home)
     values = config.territory.completed(session.session.trial.values)
     with tempfile.TemporaryDirectory(prefix="gridsearch-rerun-") as elsewhere:
@@ -67,7 +67,7 @@ def rerun(home: Path, name: str) -> Rerun:
             judged=session.status is Status.STOPPED,
         )
         threads = session.outcome.facts.get("threads") or config.sweep.threads or 1  # they decide the last digit
-        outcome = _train(task, places(1, threads, config.sweep.gpus)[0], session.outcome.facts.get("epochs", 0))
+        outcome = _train(task, choose_places(1, threads, config.sweep.gpus)[0], session.outcome.facts.get("epochs", 0))
     return Rerun(session.name, dict(session.outcome.metrics), dict(outcome.metrics), outcome.message)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from gridsearch.trials import Objective, SessionRecord
 
-__all__ = ["BestModels", "forget_checkpoints"]
+__all__ = ["ModelRetention", "remove_checkpoints"]
 
 
-class BestModels:
+class ModelRetention:
     """Which sessions' models stay in ``HOME/models``.
 
     Args:
@@ -54,7 +54,7 @@ class BestModels:
                 file.unlink(missing_ok=True)
 
 
-def forget_checkpoints(home: Path, owed: Collection[str]) -> None:
+def remove_checkpoints(home: Path, owed: Collection[str]) -> None:
     """Remove all checkpoints but those of the named trials, which are still to be trained."""
     folder = home / "checkpoints"
     for checkpoints in folder.iterdir() if folder.is_dir() else ():

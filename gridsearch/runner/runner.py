@@ -18,17 +18,17 @@ from operator import methodcaller
 
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, StrategyError
-from gridsearch.executors import Cancels, Executor, Pumped, Steers
+from gridsearch.executors import Executor, SupportsAnswers, SupportsCancel, SupportsPump
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_epochs
-from gridsearch.runner.deadlines import STOPPED, Clock, excused, overdue
-from gridsearch.runner.paused import Shelf, continued, released
-from gridsearch.runner.plan import owed, standings
-from gridsearch.runner.retention import BestModels, forget_checkpoints
+from gridsearch.runner.deadlines import INTERRUPTED, WakingClock, find_missed_deadline, reclassify_during_shutdown
+from gridsearch.runner.paused import PausedTrials, finalize_session, resume_session
+from gridsearch.runner.plan import remaining_sessions, trial_states
+from gridsearch.runner.retention import ModelRetention, remove_checkpoints
 from gridsearch.strategies import Strategy, Wait
-from gridsearch.strategies.guarded import Advice
+from gridsearch.strategies.guarded import GuardedStrategy
 from gridsearch.system.files import disk_full, is_full
-from gridsearch.system.signals import Stop
+from gridsearch.system.signals import StopRequest
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, Message, Outcome, Session, SessionRecord, Status, TrialRecord
 from gridsearch.writers import Writer
@@ -69,7 +69,7 @@ class Runner:
         config: the sweep; its declaration has been settled in the journal.
         journal: the record.
         strategy: fresh; it is told what the record knows.
-        executor: closed by the caller; one that ``Steers`` if the strategy ``Judges``.
+        executor: closed by the caller; one that ``SupportsAnswers`` if the strategy ``Judges``.
         writers: told in order; the first is TensorBoard's. If one fails, the next run tells all of them again.
         displays: told likewise; nothing is lost if one fails.
         stop: whether the user wants to.
@@ -84,7 +84,7 @@ class Runner:
         strategy: Strategy,
         executor: Executor,
         writers: Sequence[Writer],
-        stop: Stop,
+        stop: StopRequest,
         *,
         displays: Sequence[Writer] = (),
         limits: Limits | None = None,
@@ -92,7 +92,7 @@ class Runner:
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._config, self._journal, self._executor = config, journal, executor
-        self._advice = Advice(strategy, config.objective, config.sweep.strategy)
+        self._advice = GuardedStrategy(strategy, config.objective, config.sweep.strategy)
         self._listeners, self._writers, self._displays = [*writers, *displays], list(writers), list(displays)
         self._stop, self._limits, self._warn = stop, limits or Limits(), warn
         self._facts = {**(facts or {}), "boot": journal.boot}
@@ -104,10 +104,10 @@ class Runner:
         self._told: list[str] = []
         self._switched_off = self.exhausted = False
         self._failed: set[int] = set()
-        self._models = BestModels(journal.home, config.objective, config.training.keep_models)
-        self._shelf, self._clock = Shelf(config.territory), Clock()
+        self._models = ModelRetention(journal.home, config.objective, config.training.keep_models)
+        self._shelf, self._clock = PausedTrials(config.territory), WakingClock()
         self._continuing: dict[str, SessionRecord] = {}
-        if isinstance(executor, Pumped):
+        if isinstance(executor, SupportsPump):
             executor.pump = self._take_in
 
     def run(self) -> None:
@@ -152,8 +152,8 @@ class Runner:
         self._mark_told()
         trials, retry = self._journal.record().trials, self._limits.retry_failed
         self._shelf.put_all(trials)
-        for trial, standing in standings(self._config, trials, retry=retry).values():
-            sessions = owed(trial, self._config.training, retry=retry)
+        for trial, standing in trial_states(self._config, trials, retry=retry).values():
+            sessions = remaining_sessions(trial, self._config.training, retry=retry)
             if sessions and standing != "completed":
                 self._trials[trial.trial.number] = trial
                 self._owe(sessions)
@@ -180,8 +180,8 @@ class Runner:
     def _forget_checkpoints(self) -> None:
         kept = self._config.training.checkpoint != "none" or self._config.pauses_trials
         if kept and not self._stop.requested:
-            owed = {trial.trial.name for trial in self._trials.values()}
-            forget_checkpoints(self._journal.home, owed | self._shelf.trials)
+            remaining_sessions = {trial.trial.name for trial in self._trials.values()}
+            remove_checkpoints(self._journal.home, remaining_sessions | self._shelf.trials)
 
     # Ask, journal, submit.
 
@@ -210,7 +210,7 @@ class Runner:
             begun = SessionRecord(session, running, time.time(), None, told=False)
             self._journal.begin(session, begun.began, self._facts)
         else:
-            begun = continued(aside, self._facts)
+            begun = resume_session(aside, self._facts)
             self._models.withdraw(session.name)
             self._journal.reopen(session.name, begun.outcome.facts)
         return begun
@@ -242,7 +242,7 @@ class Runner:
                 break
         trial = self._journal.plan(values)
         self._trials[trial.number] = TrialRecord(trial, ())
-        self._owe(owed(self._trials[trial.number], self._config.training))
+        self._owe(remaining_sessions(self._trials[trial.number], self._config.training))
         return True
 
     def _task(self, session: SessionRecord) -> Task:
@@ -269,7 +269,7 @@ class Runner:
 
     def _take_in(self, said: Iterable[Message]) -> None:
         counted, now = [message for message in said if self._counts(message)], time.time()
-        messages = [excused(message) for message in counted] if self._stop.requested else counted
+        messages = [reclassify_during_shutdown(message) for message in counted] if self._stop.requested else counted
         lasting = [message for message in messages if isinstance(message, Epoch | Ended)]
         if lasting:
             with self._journal.transaction():
@@ -312,12 +312,12 @@ class Runner:
     def _judge(self, epoch: Epoch) -> None:
         """Hear what the strategy says of an epoch, and pass it on if the training waits for it."""
         verdict = self._advice.verdict(self._flights[epoch.session].session.session, epoch.epoch, epoch.metrics)
-        if epoch.asks and isinstance(self._executor, Steers):
+        if epoch.asks and isinstance(self._executor, SupportsAnswers):
             self._executor.answer(epoch.session, epoch.epoch, verdict)
 
     def _release(self) -> None:
         """Nothing more will be asked for: what was put aside is stopped for good."""
-        aside = [released(session) for session in self._shelf.clear()] if self.exhausted else []
+        aside = [finalize_session(session) for session in self._shelf.clear()] if self.exhausted else []
         if aside:
             with self._journal.transaction():
                 for session in aside:
@@ -341,7 +341,7 @@ class Runner:
             self._models.consider([ended])
             self._models.prune(self._flights)
         else:
-            again = [s for s in owed(trial, self._config.training) if s.repeat == ended.session.repeat]
+            again = [s for s in remaining_sessions(trial, self._config.training) if s.repeat == ended.session.repeat]
             self._owe(again, first=True)
             if not again:
                 self._failed.add(trial.trial.number)
@@ -378,11 +378,11 @@ class Runner:
     # Ends that do not come from the trial itself.
 
     def _watch(self) -> None:
-        if not isinstance(self._executor, Cancels):
+        if not isinstance(self._executor, SupportsCancel):
             return
         now = self._clock.now()
         for name, flight in self._flights.items():
-            if outcome := overdue(self._config, now - flight.since, now - flight.last_sign):
+            if outcome := find_missed_deadline(self._config, now - flight.since, now - flight.last_sign):
                 self._executor.cancel(name, outcome)
 
     def _close_flights(self) -> None:
@@ -392,5 +392,5 @@ class Runner:
         self._collect(0.0)  # what ended before its worker did
         self._owed.clear()
         self._owed_of.clear()
-        self._take_in([Ended(name, STOPPED) for name in self._flights])
+        self._take_in([Ended(name, INTERRUPTED) for name in self._flights])
         self._mark_told()

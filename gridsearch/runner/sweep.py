@@ -10,27 +10,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridsearch.config.entry_points import refuse_missing
+from gridsearch.config.entry_points import refuse_missing_functions
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, NothingRecorded, UserError
-from gridsearch.executors import Executor, Steers
+from gridsearch.executors import Executor, SupportsAnswers
 from gridsearch.executors.inline import InlineExecutor
 from gridsearch.record.journal import FINGERPRINT, Journal, refuse_other_goal, refuse_other_recipe
 from gridsearch.record.reader import Record
-from gridsearch.runner.plan import Plan, plan_of
+from gridsearch.runner.plan import Plan, make_plan
 from gridsearch.runner.runner import Limits, Runner
-from gridsearch.strategies import Judges
-from gridsearch.strategies.factory import chosen
+from gridsearch.strategies import SupportsVerdicts
+from gridsearch.strategies.factory import choose_strategy
 from gridsearch.system.files import explain_os_errors
-from gridsearch.system.signals import Stop
-from gridsearch.writers import Writer, background_of
-from gridsearch.writers.factory import cure_of, refuse_unknown
-from gridsearch.writers.isolated import Outside
+from gridsearch.system.signals import StopRequest
+from gridsearch.writers import Writer, describe_sweep
+from gridsearch.writers.factory import backfill_command, refuse_unknown
+from gridsearch.writers.isolated import IsolatedWriter
 
 if TYPE_CHECKING:
     from gridsearch.datasets.inspection import DataSummary
 
-__all__ = ["Preview", "Result", "complete_recipe", "inspected", "preview", "sweep", "write_experiment_if_new"]
+__all__ = [
+    "Preview",
+    "SweepResult",
+    "complete_recipe",
+    "inspect_pictures",
+    "preview",
+    "sweep",
+    "write_experiment_if_new",
+]
 
 
 DECODING = ("train", "validation", "image_size", "color_mode", "interpolation")
@@ -47,7 +55,7 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class Result:
+class SweepResult:
     """A sweep after it ended: the record, and how the plan stands."""
 
     record: Record
@@ -61,7 +69,7 @@ def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
         SweepFileError: it names a function that is not there.
         HomeError: there is a record that cannot be read, or is of another recipe or goal.
     """
-    refuse_missing(config)
+    refuse_missing_functions(config)
     home = config.sweep.logdir
     try:
         record = Record.read(home)
@@ -70,7 +78,7 @@ def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
     if record is not None and record.trained:
         refuse_other_recipe(record.recipe, config.recipe(), config.space.hparams, home)
         refuse_other_goal(record.objective.maximize, config.objective.maximize, home)
-    return Preview(config, plan_of(config, record, retry=retry), record)
+    return Preview(config, make_plan(config, record, retry=retry), record)
 
 
 def sweep(
@@ -82,7 +90,7 @@ def sweep(
     facts: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] = lambda line: None,
     on_decoded: Callable[[int, int], None] = lambda done, total: None,
-) -> Result:
+) -> SweepResult:
     """Run a sweep, or what is left of it.
 
     Args:
@@ -103,18 +111,18 @@ def sweep(
         HomeError: the log directory is in use, of another recipe, damaged or not writable.
         Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
     """
-    limits, strategy = limits or Limits(), chosen(config)
+    limits, strategy = limits or Limits(), choose_strategy(config)
     refuse_unknown(config.sweep.writers)
-    refuse_missing(config)
+    refuse_missing_functions(config)
     recipe = complete_recipe(config)
     from gridsearch.writers.tensorboard.events import EventsWriter
 
     home = config.sweep.logdir
-    with explain_os_errors(home), Journal(home) as journal, Stop() as stop:
+    with explain_os_errors(home), Journal(home) as journal, StopRequest() as stop:
         journal.settle(config, recipe)
         write_experiment_if_new(journal, config)
         before = journal.record()
-        plan = plan_of(config, before, retry=limits.retry_failed)
+        plan = make_plan(config, before, retry=limits.retry_failed)
         if plan.left:
             try:
                 with stop.interrupts():
@@ -126,7 +134,7 @@ def sweep(
             closing(_executor(config, stop, plan)) as executor,
             closing(EventsWriter(home, config.objective)) as events,
         ):
-            if isinstance(strategy, Judges) and not isinstance(executor, Steers):
+            if isinstance(strategy, SupportsVerdicts) and not isinstance(executor, SupportsAnswers):
                 cure = "Take another executor, or leave out sweep.pruner."
                 raise UserError("this executor cannot stop trials early", where="sweep.executor", cure=cure)
             stop.at_once = executor.close
@@ -146,8 +154,8 @@ def sweep(
             )
             runner.run()
         record = journal.record()
-    plan = plan_of(config, record)
-    return Result(record, plan.closed() if runner.exhausted and config.sweep.strategy != "grid" else plan)
+    plan = make_plan(config, record)
+    return SweepResult(record, plan.closed() if runner.exhausted and config.sweep.strategy != "grid" else plan)
 
 
 @contextmanager
@@ -155,19 +163,21 @@ def _outside_writers(config: SweepConfig, record: Record, warn: Callable[[str], 
     """Those that ``sweep.writers`` names, each of which starts its process when there is something to tell."""
     with ExitStack() as opened:
         yield [
-            opened.enter_context(closing(Outside(name, background_of(record, name), warn, cure_of(name, record.home))))
+            opened.enter_context(
+                closing(IsolatedWriter(name, describe_sweep(record, name), warn, backfill_command(name, record.home)))
+            )
             for name in dict.fromkeys(config.sweep.writers)
         ]
 
 
-def _executor(config: SweepConfig, stop: Stop, plan: Plan) -> Executor:
+def _executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executor:
     if config.sweep.executor == "inline":
         return InlineExecutor(stop.interrupts)
-    from gridsearch.executors.placement import places
+    from gridsearch.executors.placement import choose_places
     from gridsearch.executors.processes import ProcessExecutor
 
     settings = config.sweep
-    found = places(settings.workers, settings.threads, settings.gpus)
+    found = choose_places(settings.workers, settings.threads, settings.gpus)
     # How many of those at a rung will go on, nobody knows beforehand.
     wanted = len(found) if config.pauses_trials else max(1, plan.left * config.training.repeats)
     return ProcessExecutor(found[:wanted])
@@ -199,14 +209,14 @@ def complete_recipe(config: SweepConfig) -> dict[str, Any]:
     Raises:
         DataError: pictures are missing, broken or in the wrong place.
     """
-    found = inspected(config)
+    found = inspect_pictures(config)
     return config.recipe() | {
         FINGERPRINT + (f" of {train} and {validation}" if len(found) > 1 else ""): summary.fingerprint
         for (train, validation), summary in found.items()
     }
 
 
-def inspected(
+def inspect_pictures(
     config: SweepConfig, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None
 ) -> dict[tuple[Path, Path], DataSummary]:
     """What is in the folders that trials train on and are validated on, by the two; {} without pictures.

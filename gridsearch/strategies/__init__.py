@@ -7,7 +7,7 @@
       ask() ───────────────────────► None      nothing more, ever
       ask() ───────────────────────► WAIT      nothing until something running has ended
 
-One that ``Judges`` also hears of every epoch, and may stop the trial, or put it aside at a rung with its checkpoint. A
+One that ``SupportsVerdicts`` also hears of every epoch, and may stop the trial, or put it aside at a rung with its checkpoint. A
 trial that was put aside goes on when its combination is asked for once more; on resume, its epochs are told first.
 
       report(session, epoch, value) ► PAUSE
@@ -25,7 +25,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 from gridsearch.hparams.domain import Combination
 from gridsearch.trials import Session, TrialRecord, Verdict
 
-__all__ = ["WAIT", "Explains", "Judges", "Strategy", "Wait"]
+__all__ = ["WAIT", "Strategy", "SupportsExplanation", "SupportsVerdicts", "Wait"]
 
 
 class Wait(Enum):
@@ -43,7 +43,7 @@ class Strategy(Protocol):
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
         """The next combination, cast by its domains and never one that was proposed or told before.
 
-        Unless it was put aside, see ``Judges``.
+        Unless it was put aside, see ``SupportsVerdicts``.
         """
 
     def tell(self, trial: TrialRecord) -> None:
@@ -51,7 +51,7 @@ class Strategy(Protocol):
 
 
 @runtime_checkable
-class Judges(Protocol):
+class SupportsVerdicts(Protocol):
     """A strategy that looks at running trials."""
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
@@ -59,7 +59,7 @@ class Judges(Protocol):
 
 
 @runtime_checkable
-class Explains(Protocol):
+class SupportsExplanation(Protocol):
     """A strategy that can say why it has nothing more to propose."""
 
     over: str

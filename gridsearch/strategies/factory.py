@@ -11,12 +11,12 @@ from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import Strategy
 from gridsearch.strategies.grid import GridStrategy
 from gridsearch.strategies.random import RandomStrategy
-from gridsearch.strategies.trial_limit import Limited
+from gridsearch.strategies.trial_limit import TrialLimit
 
 if TYPE_CHECKING:
     from gridsearch.config.sweep_config import SweepConfig
 
-__all__ = ["chosen", "tried"]
+__all__ = ["choose_strategy", "make_or_refuse"]
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ EXTRAS = {"keras_tuner": "keras-tuner", "sklearn": "keras-tuner", "optuna": "opt
 """Which extra installs what."""
 
 
-def chosen(config: SweepConfig) -> Strategy:
+def choose_strategy(config: SweepConfig) -> Strategy:
     """The strategy of a sweep, fresh, with its limit and its pruner around it.
 
     Raises:
@@ -35,7 +35,7 @@ def chosen(config: SweepConfig) -> Strategy:
     """
     strategy = _made(config)
     if config.sweep.trials is not None and config.sweep.strategy != "hyperband":  # which counts for itself
-        strategy = Limited(strategy, config.territory, config.sweep.trials)
+        strategy = TrialLimit(strategy, config.territory, config.sweep.trials)
     return _pruned(strategy, config) if config.sweep.pruner else strategy
 
 
@@ -47,24 +47,24 @@ def _made(config: SweepConfig) -> Strategy:
     if name == "random":
         return RandomStrategy(territory, seed)
     if name in ("bayesian", "hyperband"):
-        return tried("sweep.strategy", options, lambda: _of_kerastuner(name, config, territory, seed))
-    return tried("sweep.strategy", options, lambda: _of_optuna(name, config, territory, seed))
+        return make_or_refuse("sweep.strategy", options, lambda: _of_kerastuner(name, config, territory, seed))
+    return make_or_refuse("sweep.strategy", options, lambda: _of_optuna(name, config, territory, seed))
 
 
 def _of_kerastuner(name: str, config: SweepConfig, space: SearchSpace, seed: int) -> Strategy:
-    from gridsearch.strategies.kerastuner import Bayesian, Hyperband
+    from gridsearch.strategies.kerastuner import BayesianStrategy, HyperbandStrategy
 
     if name == "bayesian":
-        return Bayesian(space, config.objective, seed, **config.sweep.options)
-    return Hyperband(space, config.objective, seed, config.training.epochs, config.sweep.trials,
+        return BayesianStrategy(space, config.objective, seed, **config.sweep.options)
+    return HyperbandStrategy(space, config.objective, seed, config.training.epochs, config.sweep.trials,
                      **config.sweep.options)  # fmt: skip
 
 
 def _of_optuna(name: str, config: SweepConfig, space: SearchSpace, seed: int) -> Strategy:
-    from gridsearch.strategies.optuna import Sampled
+    from gridsearch.strategies.optuna import OptunaStrategy
 
     sampler = SAMPLERS.get(name, name.removeprefix(OF_OPTUNA))
-    return Sampled(space, config.objective, seed, sampler, config.sweep.options)
+    return OptunaStrategy(space, config.objective, seed, sampler, config.sweep.options)
 
 
 def _pruned(strategy: Strategy, config: SweepConfig) -> Strategy:
@@ -72,21 +72,21 @@ def _pruned(strategy: Strategy, config: SweepConfig) -> Strategy:
 
     def pruned() -> Strategy:
         if name == "median":
-            from gridsearch.strategies.median_stopping import Median
+            from gridsearch.strategies.median_stopping import MedianStopping
 
-            return Median(strategy, objective, **options)
+            return MedianStopping(strategy, objective, **options)
         if name == "halving":
-            from gridsearch.strategies.successive_halving import Halving
+            from gridsearch.strategies.successive_halving import SuccessiveHalving
 
-            return Halving(strategy, objective, config.training.epochs, **options)
-        from gridsearch.strategies.optuna import Pruned
+            return SuccessiveHalving(strategy, objective, config.training.epochs, **options)
+        from gridsearch.strategies.optuna import OptunaPruner
 
-        return Pruned(strategy, objective, name.removeprefix(OF_OPTUNA), options)
+        return OptunaPruner(strategy, objective, name.removeprefix(OF_OPTUNA), options)
 
-    return tried("sweep.pruner", options, pruned)
+    return make_or_refuse("sweep.pruner", options, pruned)
 
 
-def tried(key: str, options: Mapping[str, Any], make: Callable[[], T]) -> T:
+def make_or_refuse(key: str, options: Mapping[str, Any], make: Callable[[], T]) -> T:
     """What is made, or what is wrong with its options or missing from this environment."""
     try:
         return make()

@@ -7,10 +7,10 @@ from typing import Literal, ParamSpec, TypeVar
 
 from gridsearch.errors import GridsearchError, StrategyError
 from gridsearch.hparams.domain import Combination
-from gridsearch.strategies import Explains, Judges, Strategy, Wait
+from gridsearch.strategies import Strategy, SupportsExplanation, SupportsVerdicts, Wait
 from gridsearch.trials import Objective, Session, TrialRecord, Verdict, is_finite
 
-__all__ = ["Advice"]
+__all__ = ["GuardedStrategy"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,7 +19,7 @@ Epochs = Mapping[str, Mapping[int, Mapping[str, float]]]
 """Every session's epochs, see ``read_epochs``."""
 
 
-class Advice:
+class GuardedStrategy:
     """A strategy, asked with care; one that has failed is told nothing more.
 
     Args:
@@ -30,7 +30,7 @@ class Advice:
 
     def __init__(self, strategy: Strategy, objective: Objective, name: str) -> None:
         self._strategy, self._objective, self._name = strategy, objective, name
-        self._judge = strategy if isinstance(strategy, Judges) else None
+        self._judge = strategy if isinstance(strategy, SupportsVerdicts) else None
         self._failure: StrategyError | None = None
 
     @property
@@ -41,7 +41,7 @@ class Advice:
     @property
     def over(self) -> str:
         """Why there is nothing more to ask for, or nothing."""
-        return self._strategy.over if isinstance(self._strategy, Explains) else ""
+        return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def take_over(self, trials: Iterable[TrialRecord], epochs: Epochs, unfinished: Collection[int]) -> None:
         """Tell what earlier runs know: each trial's epochs, then the trial; as planned if its number is unfinished."""

@@ -20,7 +20,7 @@ from gridsearch.strategies import WAIT, Wait
 from gridsearch.strategies.random import RandomStrategy
 from gridsearch.trials import Objective, Session, TrialRecord, Verdict
 
-__all__ = ["Bayesian", "Hyperband"]
+__all__ = ["BayesianStrategy", "HyperbandStrategy"]
 
 GRID = "grid"
 """What says which of several grids a combination is of; names within are numbered, so that none can clash with it."""
@@ -81,7 +81,7 @@ def _objective(objective: Objective) -> keras_tuner.Objective:
     return keras_tuner.Objective("objective", "max" if objective.maximize else "min")
 
 
-class Bayesian:
+class BayesianStrategy:
     """Proposes where a Gaussian process sees the best upper confidence bound, after some points at random.
 
     What it proposes is a function of its seed and of the trials that it knows: for each question it makes an oracle
@@ -169,7 +169,7 @@ class Bayesian:
         return oracle.trials[name]
 
 
-class Hyperband:
+class HyperbandStrategy:
     """KerasTuner's Hyperband: brackets of trials that are compared after a few epochs, of which the best go on.
 
     A trial that is promoted goes on from its checkpoint. What a fresh oracle proposes and the record can answer is

@@ -11,13 +11,13 @@ from statistics import median
 from typing import Literal
 
 from gridsearch.hparams.domain import Combination
-from gridsearch.strategies import Explains, Strategy, Wait
+from gridsearch.strategies import Strategy, SupportsExplanation, Wait
 from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
 
-__all__ = ["Median"]
+__all__ = ["MedianStopping"]
 
 
-class Median:
+class MedianStopping:
     """A strategy whose hopeless trials are stopped by the median rule.
 
     Args:
@@ -41,7 +41,7 @@ class Median:
     @property
     def over(self) -> str:
         """What the strategy says."""
-        return self._strategy.over if isinstance(self._strategy, Explains) else ""
+        return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
         """What the strategy proposes."""

@@ -17,10 +17,10 @@ from optuna.trial import TrialState
 
 from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, IntInterval, combination_id
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.strategies import Explains, Strategy, Wait
+from gridsearch.strategies import Strategy, SupportsExplanation, Wait
 from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
 
-__all__ = ["Pruned", "Sampled"]
+__all__ = ["OptunaPruner", "OptunaStrategy"]
 
 GRID = "grid"
 """Which of several grids; the names of HParams are numbered, so that none can clash with it."""
@@ -55,7 +55,7 @@ def _made(module: Any, name: str, options: Mapping[str, Any], **defaults: Any) -
         return kind(**{**taken, **options})
 
 
-class Sampled:
+class OptunaStrategy:
     """Proposes what a sampler of Optuna's does.
 
     Args:
@@ -206,7 +206,7 @@ def _suggest(trial: optuna.Trial, name: str, hparam: HParam) -> Any:
     return hparam.domain.values[value] if isinstance(hparam.domain, Discrete) else hparam.domain.cast(value)
 
 
-class Pruned:
+class OptunaPruner:
     """A strategy whose trials a pruner of Optuna's stops.
 
     Args:
@@ -227,7 +227,7 @@ class Pruned:
     @property
     def over(self) -> str:
         """What the strategy says."""
-        return self._strategy.over if isinstance(self._strategy, Explains) else ""
+        return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
         """What the strategy proposes."""

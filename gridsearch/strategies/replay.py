@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gridsearch.hparams.domain import Combination, combination_id
-from gridsearch.strategies import Judges, Strategy, Wait
+from gridsearch.strategies import Strategy, SupportsVerdicts, Wait
 from gridsearch.trials import (
     FailureKind,
     Objective,
@@ -25,11 +25,11 @@ from gridsearch.trials import (
     Verdict,
 )
 
-__all__ = ["Rehearsal", "Step"]
+__all__ = ["ReplayedStep", "ReplayedSweep"]
 
 
 @dataclass(frozen=True)
-class Step:
+class ReplayedStep:
     """One training: of a new trial, or of one that goes on from where it was put aside."""
 
     values: Combination
@@ -42,7 +42,7 @@ class Step:
     verdict: Verdict
 
 
-class Rehearsal:
+class ReplayedSweep:
     """A sweep with one worker, in no time at all.
 
     Args:
@@ -65,11 +65,11 @@ class Rehearsal:
             for session in record.sessions:
                 curve = self._curve(record.trial.values)[: self._done(record)]
                 for epoch, value in enumerate(curve):
-                    if isinstance(strategy, Judges):
+                    if isinstance(strategy, SupportsVerdicts):
                         strategy.report(session.session, epoch, value)
             strategy.tell(record)
 
-    def step(self, strategy: Strategy) -> Step | None:
+    def step(self, strategy: Strategy) -> ReplayedStep | None:
         """Ask for a combination and train it as far as the strategy lets it; None when it has no more.
 
         Raises:
@@ -88,14 +88,14 @@ class Rehearsal:
         first, verdict, curve = self._done(known), Verdict.GO_ON, self._curve(values)
         session, done = Session(trial, 0, 1, 0), first
         while done < len(curve) and verdict is Verdict.GO_ON:
-            if isinstance(strategy, Judges):
+            if isinstance(strategy, SupportsVerdicts):
                 verdict = strategy.report(session, done, curve[done])
             done += 1
         value = curve[done - 1] if done else None
         record = SessionRecord(session, self._outcome(value, done, verdict), 0.0, 1.0, told=True)
         self._trials[identity] = TrialRecord(trial, (record,))
         strategy.tell(self._trials[identity])
-        return Step(dict(values), first, done - first, value, verdict)
+        return ReplayedStep(dict(values), first, done - first, value, verdict)
 
     def _outcome(self, value: float | None, epochs: int, verdict: Verdict) -> Outcome:
         if value is None:

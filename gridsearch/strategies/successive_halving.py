@@ -15,10 +15,10 @@ import math
 from typing import Literal
 
 from gridsearch.hparams.domain import Combination, combination_id
-from gridsearch.strategies import WAIT, Explains, Strategy, Wait
+from gridsearch.strategies import WAIT, Strategy, SupportsExplanation, Wait
 from gridsearch.trials import Objective, Session, TrialRecord, Verdict
 
-__all__ = ["Halving", "rungs"]
+__all__ = ["SuccessiveHalving", "rungs"]
 
 
 def rungs(epochs: int, factor: float, least: int = 1) -> tuple[int, ...]:
@@ -29,7 +29,7 @@ def rungs(epochs: int, factor: float, least: int = 1) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
-class Halving:
+class SuccessiveHalving:
     """A strategy of whose trials only the best are trained to their end.
 
     Args:
@@ -61,7 +61,7 @@ class Halving:
     @property
     def over(self) -> str:
         """What the strategy says."""
-        return self._strategy.over if isinstance(self._strategy, Explains) else ""
+        return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial is planned, put aside or ended; one that failed or was completed is not asked for again."""

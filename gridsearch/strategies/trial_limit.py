@@ -7,13 +7,13 @@ from typing import Literal
 from gridsearch.hparams.domain import Combination, combination_id
 from gridsearch.hparams.grid import Space
 from gridsearch.hparams.search_space import SearchSpace
-from gridsearch.strategies import Explains, Strategy, Wait
+from gridsearch.strategies import Strategy, SupportsExplanation, Wait
 from gridsearch.trials import TrialRecord
 
-__all__ = ["Limited"]
+__all__ = ["TrialLimit"]
 
 
-class Limited:
+class TrialLimit:
     """Asks a strategy for new combinations until there are enough.
 
     Args:
@@ -29,7 +29,7 @@ class Limited:
     @property
     def over(self) -> str:
         """Why the strategy has nothing more; reaching the limit needs no explanation."""
-        return self._strategy.over if isinstance(self._strategy, Explains) else ""
+        return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def tell(self, trial: TrialRecord) -> None:
         """Count a trial, and pass it on."""

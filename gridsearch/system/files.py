@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gridsearch.errors import HomeError
+from gridsearch.errors import LogdirError
 
 __all__ = ["MAKE_ROOM", "PERMIT", "disk_full", "explain_os_errors", "is_full", "write_atomically"]
 
@@ -22,9 +22,9 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and (error.errno in full or os.strerror(errno.ENOSPC) in str(error))
 
 
-def disk_full(where: Path, problem: str) -> HomeError:
+def disk_full(where: Path, problem: str) -> LogdirError:
     """Return the error of a disk without room."""
-    return HomeError(f"the disk is full: {problem}", where=str(where), cure=MAKE_ROOM)
+    return LogdirError(f"the disk is full: {problem}", where=str(where), cure=MAKE_ROOM)
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def explain_os_errors(file: Path) -> Iterator[None]:
     except OSError as error:
         if is_full(error):
             raise disk_full(file, str(error)) from error
-        raise HomeError(f"cannot be used: {error}", where=str(file), cure=PERMIT) from error
+        raise LogdirError(f"cannot be used: {error}", where=str(file), cure=PERMIT) from error
 
 
 def write_atomically(file: Path, content: bytes | str, *, sync: bool = False) -> None:

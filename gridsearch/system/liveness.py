@@ -6,7 +6,7 @@ import socket
 import time
 from pathlib import Path
 
-__all__ = ["boot_id", "lives"]
+__all__ = ["boot_id", "is_alive"]
 
 DEAD_AFTER = 120.0
 """Seconds without a sign of life after which a runner on another host counts as dead."""
@@ -22,7 +22,7 @@ def boot_id() -> str:
         return f"{psutil.boot_time():.0f}"
 
 
-def lives(host: str, pid: int, born: float, boot: str, beat: float) -> bool:
+def is_alive(host: str, pid: int, born: float, boot: str, beat: float) -> bool:
     """Whether a runner is still there.
 
     Args:

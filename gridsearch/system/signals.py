@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["STOP_SIGNALS", "Stop"]
+__all__ = ["STOP_SIGNALS", "StopRequest"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -22,7 +22,7 @@ ONE_REQUEST = 0.5
 """Seconds within which further signals are the same request."""
 
 
-class Stop:
+class StopRequest:
     """Holds the signal handlers while a sweep runs.
 
     Attributes:

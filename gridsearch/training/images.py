@@ -30,7 +30,7 @@ from gridsearch.config.sections import Augmentation, Settings
 from gridsearch.training.cache import Decoding, Pictures, Unstorable, open_pictures
 from gridsearch.training.warping import Warp
 
-__all__ = ["Ahead", "Batch", "Pipelines"]
+__all__ = ["Batch", "Pipelines", "Prefetcher"]
 
 Batch = tuple[np.ndarray, np.ndarray]
 """Pictures, float32 of shape (batch, height, width, channels); classes, one-hot float32 of shape (batch, classes)."""
@@ -211,7 +211,7 @@ def _needs_fit(augmentation: Augmentation) -> bool:
     return any(wanted)
 
 
-class Ahead:
+class Prefetcher:
     """Runs an iterator in a thread, a few items ahead of whoever takes them.
 
     Used as a context: leaving it ends the thread, also in the middle.

@@ -14,14 +14,14 @@ from typing import Any
 
 import keras
 
-from gridsearch.training.lean import lean, varied_dropouts
+from gridsearch.training.lean import find_dropouts, make_lean
 
-__all__ = ["Bench"]
+__all__ = ["ModelCache"]
 
 MASKED = "a number"
 
 
-class Bench:
+class ModelCache:
     """Where the last model stays between trials."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Bench:
             return self._model
         self.clear()
         self._signature = signature
-        return lean(fresh)
+        return make_lean(fresh)
 
     def keep(self, model: keras.Model) -> None:
         """Keep a model that has been trained to its end."""
@@ -54,7 +54,7 @@ def _lend(fresh: keras.Model, kept: keras.Model) -> None:
     for one, other in ((fresh, kept), (fresh.optimizer, kept.optimizer)):
         for theirs, ours in zip(one.variables, other.variables, strict=True):
             ours.assign(theirs.value)
-    for theirs, ours in zip(varied_dropouts(fresh), varied_dropouts(kept), strict=True):
+    for theirs, ours in zip(find_dropouts(fresh), find_dropouts(kept), strict=True):
         ours.rate = theirs.rate
         ours.call.follow_rate()
 
@@ -70,7 +70,7 @@ def _signature(model: keras.Model) -> str:
             described = {"model": model.get_config(), "compiled": model.get_compile_config()}
         if _others_code(described):
             return ""
-        _mask(described, {layer.name for layer in varied_dropouts(model)})
+        _mask(described, {layer.name for layer in find_dropouts(model)})
         return json.dumps(described, sort_keys=True)
     except (TypeError, ValueError, NotImplementedError):  # a configuration that is not plain data
         return ""

@@ -10,12 +10,12 @@ from typing import Any
 from gridsearch.training.task import Task
 from gridsearch.trials import Epoch, Heartbeat, Message, Verdict, is_finite
 
-__all__ = ["Diverged", "Emit", "Hear", "Reporter", "Stopped", "numbers"]
+__all__ = ["AwaitVerdict", "Diverged", "Emit", "Reporter", "TrainingStopped", "flatten_metrics"]
 
 Emit = Callable[[Message], None]
 
 
-Hear = Callable[[int], Verdict]
+AwaitVerdict = Callable[[int], Verdict]
 """Waits for what the runner says about an epoch that was emitted as asking."""
 
 
@@ -30,14 +30,14 @@ class Diverged(Exception):
     """A loss or the objective is NaN or infinite."""
 
 
-class Stopped(BaseException):
+class TrainingStopped(BaseException):
     """The strategy has stopped the trial; no ``except Exception`` of the user's should keep it going."""
 
 
 class Reporter:
     """What a training says while it runs: checked, sent home, and written as per-epoch curves."""
 
-    def __init__(self, task: Task, emit: Emit, hear: Hear = lambda epoch: Verdict.GO_ON) -> None:
+    def __init__(self, task: Task, emit: Emit, hear: AwaitVerdict = lambda epoch: Verdict.GO_ON) -> None:
         self.task, self._emit, self._hear = task, emit, hear
         self.verdict = Verdict.GO_ON
         """What was said about the last epoch."""
@@ -58,7 +58,7 @@ class Reporter:
             Diverged, TypeError, ValueError: as ``epoch``.
         """
         if self.epoch(epoch, metrics) is not Verdict.GO_ON:
-            raise Stopped
+            raise TrainingStopped
 
     def restored(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """An epoch behind a checkpoint that training goes on from: told again only if another session had told it."""
@@ -75,7 +75,7 @@ class Reporter:
         """
         if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or not 0 <= epoch < MOST_EPOCHS:
             raise ValueError(f"report(epoch={epoch!r}, ...): epochs are ints, from 0 to {MOST_EPOCHS - 1}")
-        plain = numbers(metrics)
+        plain = flatten_metrics(metrics)
         self.epochs[int(epoch)] = plain
         asks = self.task.judged and (self._may_go_on or int(epoch) + 1 < self.task.settings.training.epochs)
         self._say(int(epoch), plain, asks=asks)
@@ -124,7 +124,7 @@ class Reporter:
             self._events.close()
 
 
-def numbers(metrics: object) -> dict[str, float]:
+def flatten_metrics(metrics: object) -> dict[str, float]:
     """Metrics as floats by name; of an array, such as Keras's F1 of each class, each number by its place.
 
     Raises:

@@ -23,14 +23,14 @@ import psutil
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.system.files import is_full
-from gridsearch.training.reporter import Diverged, Emit, Hear, Reporter, Stopped, numbers
+from gridsearch.training.reporter import AwaitVerdict, Diverged, Emit, Reporter, TrainingStopped, flatten_metrics
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, FailureKind, Outcome, Status, Verdict, summarise
 
 __all__ = ["run_session"]
 
 
-def run_session(task: Task, emit: Emit, hear: Hear = lambda epoch: Verdict.GO_ON) -> None:
+def run_session(task: Task, emit: Emit, hear: AwaitVerdict = lambda epoch: Verdict.GO_ON) -> None:
     """Train a session and emit its ``Ended``; an exception of the training is an outcome, not an error.
 
     Args:
@@ -42,7 +42,7 @@ def run_session(task: Task, emit: Emit, hear: Hear = lambda epoch: Verdict.GO_ON
     reporter = Reporter(task, emit, hear)
     try:
         with contextlib.closing(reporter):
-            final = numbers(_trained(task, reporter))
+            final = flatten_metrics(_trained(task, reporter))
         outcome = _judged(task, reporter, final, time.perf_counter() - began)
     except Diverged as error:
         outcome = Outcome.failed(FailureKind.DIVERGED, str(error))
@@ -69,7 +69,7 @@ def _trained(task: Task, reporter: Reporter) -> Mapping[str, Any]:
         _seed(task.session.seed)
         try:
             returned: Mapping[str, Any] = train(dict(task.values), reporter.report)
-        except Stopped:
+        except TrainingStopped:
             return {}
         return returned
     from gridsearch.training.fit import train as train_on_pictures

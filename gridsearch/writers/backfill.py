@@ -10,14 +10,14 @@ from typing import Any
 from gridsearch.errors import GridsearchError, UserError
 from gridsearch.record.reader import Record, read_history
 from gridsearch.trials import FailureKind, Outcome, SessionRecord, Status
-from gridsearch.writers import Closes, Keeps, Writer, background_of, tell_whole
-from gridsearch.writers.factory import load, refuse_unknown
+from gridsearch.writers import SupportsBackfill, SupportsClose, Writer, describe_sweep, replay_session
+from gridsearch.writers.factory import load_writer, refuse_unknown
 
-__all__ = ["Retold", "retell"]
+__all__ = ["BackfillResult", "backfill"]
 
 
 @dataclass(frozen=True)
-class Retold:
+class BackfillResult:
     """How many runs the writer has now, how many of them were missing or not complete, and where, if it says so."""
 
     runs: int
@@ -25,7 +25,7 @@ class Retold:
     uri: str = ""
 
 
-def retell(name: str, home: Path, **options: Any) -> Retold:
+def backfill(name: str, home: Path, **options: Any) -> BackfillResult:
     """Tell a writer every session that it has no complete account of; those in training are left to their runner.
 
     Args:
@@ -41,7 +41,7 @@ def retell(name: str, home: Path, **options: Any) -> Retold:
     refuse_unknown([name], f"gridsearch {name}")
     record = Record.read(home)
     try:
-        return _told(load(name)(background_of(record, name, **options)), record)
+        return _told(load_writer(name)(describe_sweep(record, name, **options)), record)
     except GridsearchError:
         raise
     except Exception as error:
@@ -49,19 +49,19 @@ def retell(name: str, home: Path, **options: Any) -> Retold:
         raise UserError(said, where=f"gridsearch {name}", cure="The same again goes on from here.") from error
 
 
-def _told(writer: Writer, record: Record) -> Retold:
+def _told(writer: Writer, record: Record) -> BackfillResult:
     written = 0
     sessions = _accounts(writer, _ended(record))
     try:
         for session in sessions:
             epochs = read_history(record.home, session.name)
-            if not (isinstance(writer, Keeps) and writer.has(session, len(epochs))):
-                tell_whole(writer, session, epochs)
+            if not (isinstance(writer, SupportsBackfill) and writer.has(session, len(epochs))):
+                replay_session(writer, session, epochs)
                 written += 1
     finally:
-        if isinstance(writer, Closes):
+        if isinstance(writer, SupportsClose):
             writer.close()
-    return Retold(len(sessions), written, getattr(writer, "uri", ""))
+    return BackfillResult(len(sessions), written, getattr(writer, "uri", ""))
 
 
 def _ended(record: Record) -> Iterable[SessionRecord]:
@@ -76,6 +76,6 @@ def _ended(record: Record) -> Iterable[SessionRecord]:
 
 def _accounts(writer: Writer, sessions: Iterable[SessionRecord]) -> list[SessionRecord]:
     """The last session of each key: the others' accounts would only be replaced by it."""
-    if not isinstance(writer, Keeps):
+    if not isinstance(writer, SupportsBackfill):
         return list(sessions)
     return list({writer.key(session): session for session in sessions}.values())

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import cast
 
 from gridsearch.errors import SweepFileError
-from gridsearch.hparams.key_errors import closest
-from gridsearch.writers import Background, Writer
+from gridsearch.hparams.key_errors import find_closest
+from gridsearch.writers import SweepInfo, Writer
 
-__all__ = ["GROUP", "cure_of", "load", "refuse_unknown"]
+__all__ = ["GROUP", "backfill_command", "load_writer", "refuse_unknown"]
 
 GROUP = "gridsearch.writers"
 
@@ -30,7 +30,7 @@ def refuse_unknown(names: Iterable[str], where: str = "sweep.writers") -> None:
     known = entry_points(group=GROUP).names
     for name in names:
         if name not in known:
-            close = closest(name, known)
+            close = find_closest(name, known)
             cure = (
                 f"Did you mean {close!r}?" if close else f"The writers installed here are {', '.join(sorted(known))}."
             )
@@ -40,13 +40,13 @@ def refuse_unknown(names: Iterable[str], where: str = "sweep.writers") -> None:
             raise SweepFileError(f"{name!r} needs a package that is not installed", where=where, cure=cure)
 
 
-def cure_of(name: str, home: Path) -> str:
+def backfill_command(name: str, home: Path) -> str:
     """How a writer that was switched off can be told what it missed; empty if there is no command for it."""
     command = f"`gridsearch {name} {shlex.quote(str(home))}` writes what it missed"
     return command if name in PACKAGES else ""
 
 
-def load(name: str) -> Callable[[Background], Writer]:
+def load_writer(name: str) -> Callable[[SweepInfo], Writer]:
     """What makes the writer of this name."""
     (entry_point,) = entry_points(group=GROUP, name=name)
-    return cast("Callable[[Background], Writer]", entry_point.load())
+    return cast("Callable[[SweepInfo], Writer]", entry_point.load())

@@ -28,9 +28,9 @@ import psutil
 
 from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.trials import Epoch, SessionRecord
-from gridsearch.writers import Background
+from gridsearch.writers import SweepInfo
 
-__all__ = ["Outside"]
+__all__ = ["IsolatedWriter"]
 
 MOST_WAITING = 10_000
 """Messages that the queue holds: some MiB."""
@@ -52,7 +52,7 @@ class _SwitchedOffError(Exception):
     """Why."""
 
 
-class Outside:
+class IsolatedWriter:
     """Tells a writer in another process; a ``Writer`` that never raises and never waits.
 
     Args:
@@ -62,7 +62,7 @@ class Outside:
         cure: what that line ends with: how what was missed can be made up for.
     """
 
-    def __init__(self, name: str, background: Background, warn: Callable[[str], None], cure: str = "") -> None:
+    def __init__(self, name: str, background: SweepInfo, warn: Callable[[str], None], cure: str = "") -> None:
         self.name, self._background, self._warn, self._cure = name, background, warn, cure
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None

@@ -15,8 +15,8 @@ from typing import Any
 from gridsearch.record.reader import read_history
 from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.trials import Epoch, SessionRecord
-from gridsearch.writers import Background, Closes, Writer, tell_whole
-from gridsearch.writers.factory import load
+from gridsearch.writers import SupportsClose, SweepInfo, Writer, replay_session
+from gridsearch.writers.factory import load_writer
 
 __all__ = ["main"]
 
@@ -31,7 +31,7 @@ def main(descriptor: int) -> None:
     threading.Thread(target=_receive, args=(connection, messages), daemon=True).start()
     try:
         name, background = messages.get()
-        teller = _Teller(load(name)(background), background)
+        teller = _Teller(load_writer(name)(background), background)
         connection.send("")
         while True:
             what, about = messages.get()
@@ -62,7 +62,7 @@ class _Teller:
     lose what it was told before, and MLflow the count of it.
     """
 
-    def __init__(self, writer: Writer, background: Background) -> None:
+    def __init__(self, writer: Writer, background: SweepInfo) -> None:
         self._writer, self._home = writer, background.home
         self._open: set[str] = set()
 
@@ -80,10 +80,10 @@ class _Teller:
             self._open.remove(session.name)
             self._writer.end(session)
         else:
-            tell_whole(self._writer, session, read_history(self._home, session.name))
+            replay_session(self._writer, session, read_history(self._home, session.name))
 
     def close(self, nothing: None) -> None:
-        if isinstance(self._writer, Closes):
+        if isinstance(self._writer, SupportsClose):
             self._writer.close()
 
 

@@ -30,7 +30,7 @@ from mlflow.entities import Metric, Param, RunTag
 from gridsearch.config.sections import Mlflow
 from gridsearch.record.reader import Record
 from gridsearch.trials import Epoch, FailureKind, SessionRecord
-from gridsearch.writers import Background
+from gridsearch.writers import SweepInfo
 
 __all__ = ["MlflowWriter", "accepted_name"]
 
@@ -48,7 +48,7 @@ class MlflowWriter:
         background: of the sweep; its options are those of ``settings.Mlflow``.
     """
 
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: SweepInfo) -> None:
         self._sweep, self._options = background, Mlflow.model_validate(background.options)
         self._home = background.home.resolve()
         elsewhere = self._options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")

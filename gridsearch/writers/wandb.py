@@ -29,7 +29,7 @@ import wandb
 from gridsearch.config.sections import Wandb
 from gridsearch.record.reader import Record
 from gridsearch.trials import Epoch, FailureKind, SessionRecord
-from gridsearch.writers import Background
+from gridsearch.writers import SweepInfo
 
 __all__ = ["WandbWriter"]
 
@@ -50,7 +50,7 @@ class WandbWriter:
         background: of the sweep; its options are those of ``settings.Wandb``.
     """
 
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: SweepInfo) -> None:
         self._sweep, self._options = background, Wandb.model_validate(background.options)
         self._project = self._options.project or os.environ.get("WANDB_PROJECT") or "gridsearch"
         self._folder = background.home.resolve() / "wandb"

@@ -20,7 +20,7 @@ from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterva
 from gridsearch.record.reader import Record
 from gridsearch.report.analysis.correlation import correlation
 from gridsearch.report.analysis.importance import importance
-from gridsearch.report.analysis.table import tabulated
+from gridsearch.report.analysis.table import tabulate
 
 A = HParam("a", RealInterval(0.0, 1.0, points=5))
 B = HParam("b", RealInterval(1e-4, 1e-1, points=4, log=True))
@@ -66,7 +66,7 @@ def optunas(record: Record, metric: str) -> dict[str, float]:
 
 def agrees(record: Record, metric: str) -> None:
     """Same values within 0.05, same ranking of all that is more than the forest's own chance."""
-    ours, theirs = importance(tabulated(record, metric)).shares, optunas(record, metric)
+    ours, theirs = importance(tabulate(record, metric)).shares, optunas(record, metric)
     assert ours == pytest.approx(theirs, abs=0.05)
     assert sum(ours.values()) == pytest.approx(1.0)
     matter = [name for name in ours if max(ours[name], theirs[name]) > 0.005]
@@ -114,7 +114,7 @@ def cats_vs_dogs(pictures: str) -> Record:
 
 def test_correlation_is_pearsons() -> None:
     record = recorded([A, B, C], lambda v, r: v["a"] ** 2 + 5 * v["b"] + (v["c"] == "red"))
-    found = correlation(tabulated(record, "accuracy"))
+    found = correlation(tabulate(record, "accuracy"))
     y = [trial.mean("accuracy") for trial in record.trials]
     for name in ("a", "b"):
         x = [trial.trial.values[name] for trial in record.trials]
@@ -131,26 +131,26 @@ def test_correlation_at_any_scale(scale: float) -> None:
     record = recorded([HParam("x", Discrete([scale * n for n in (1.0, 2.0, 3.0, 4.0)]))], lambda v, r: v["x"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert correlation(tabulated(record, "accuracy")) == {"x": pytest.approx(1.0)}
+        assert correlation(tabulate(record, "accuracy")) == {"x": pytest.approx(1.0)}
 
 
 def test_what_does_not_vary_is_of_no_importance() -> None:
     fixed = HParam("fixed", Discrete(["always"]))
-    table = tabulated(recorded([A, fixed], lambda v, r: v["a"]), "accuracy")
+    table = tabulate(recorded([A, fixed], lambda v, r: v["a"]), "accuracy")
     assert importance(table).shares == {"a": pytest.approx(1.0), "fixed": 0.0}
     assert correlation(table)["fixed"] == {"always": None}
     single = HParam("single", Discrete([0.1]))  # six of which have another mean
-    table = tabulated(recorded([HParam("x", Discrete([1, 2, 3, 4, 5, 6])), single], lambda v, r: v["x"]), "accuracy")
+    table = tabulate(recorded([HParam("x", Discrete([1, 2, 3, 4, 5, 6])), single], lambda v, r: v["x"]), "accuracy")
     assert correlation(table) == {"x": pytest.approx(1.0), "single": None}
 
 
 def test_what_some_trials_lack_is_left_out_unless_it_has_a_default() -> None:
     late = HParam("late", Discrete(["x", "y"]))
     trials = [made(n, {"a": n / 10} | ({"late": "xy"[n % 2]} if n > 2 else {}), [{"accuracy": n}]) for n in range(1, 7)]
-    table = tabulated(record_of([A, late], trials), "accuracy")
+    table = tabulate(record_of([A, late], trials), "accuracy")
     assert (table.left_out, importance(table).left_out) == (("late",), ("late",))
     defaulted = HParam("late", late.domain, default="x")
-    assert tabulated(record_of([A, defaulted], trials), "accuracy").left_out == ()
+    assert tabulate(record_of([A, defaulted], trials), "accuracy").left_out == ()
 
 
 @pytest.mark.parametrize(
@@ -165,12 +165,12 @@ def test_what_some_trials_lack_is_left_out_unless_it_has_a_default() -> None:
 )
 def test_what_cannot_be_explained_is_refused_in_words(record: Record, metric: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        importance(tabulated(record, metric))
+        importance(tabulate(record, metric))
 
 
 def test_many_numbers_are_gathered_in_ranges_of_equally_many_trials() -> None:
     x = HParam("x", RealInterval(0.0, 99.0, points=100))
-    labels, index = tabulated(recorded([x], lambda v, r: v["x"]), "accuracy").columns[0].levels
+    labels, index = tabulate(recorded([x], lambda v, r: v["x"]), "accuracy").columns[0].levels
     assert (len(labels), labels[0]) == (8, "0 to 12.38")
     assert {index.count(i) for i in range(8)} <= {12, 13}
     assert list(index) == sorted(index)

@@ -15,7 +15,7 @@ from gridsearch.errors import UserError
 from gridsearch.hparams.domain import Discrete, HParam, RealInterval
 from gridsearch.record.reader import Record
 from gridsearch.report.analysis.effects import effects, fastest_best
-from gridsearch.report.analysis.table import tabulated
+from gridsearch.report.analysis.table import tabulate
 from gridsearch.report.analysis.variance import Variance, separation, variance
 from gridsearch.trials import Objective
 
@@ -27,7 +27,7 @@ def grid(*levels: int) -> list[HParam]:
 
 
 def analysed(record: Record) -> Variance:
-    return variance(tabulated(record, "accuracy"))
+    return variance(tabulate(record, "accuracy"))
 
 
 def noisy(levels: tuple[int, ...], repeats: int, seed: int = 0, mean: float = 0.9) -> Record:
@@ -182,7 +182,7 @@ def test_the_winner_of_equals_is_rarely_taken_for_more(repeats: int) -> None:
 
 def test_the_effect_of_a_value_is_the_mean_over_the_rest() -> None:
     score = {"a0": 0.0, "a1": 1.0, "b0": 0.0, "b1": 0.2, "b2": 0.4}
-    a, b = effects(tabulated(recorded(grid(2, 3), lambda v, r: score[v["a"]] + score[v["b"]]), "accuracy"))
+    a, b = effects(tabulate(recorded(grid(2, 3), lambda v, r: score[v["a"]] + score[v["b"]]), "accuracy"))
     assert [(level.label, level.n, round(level.mean, 9)) for level in a.levels] == [("a0", 3, 0.2), ("a1", 3, 1.2)]
     assert [round(level.mean, 9) for level in b.levels] == [0.5, 0.7, 0.9]
     assert (a.span, round(a.levels[0].deviation or 0, 9)) == (pytest.approx(1.0), 0.2)

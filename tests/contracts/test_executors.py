@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sweeps import configured
 
-from gridsearch.executors import Cancels, Executor
+from gridsearch.executors import Executor, SupportsCancel
 from gridsearch.executors.inline import InlineExecutor
 from gridsearch.executors.placement import Place
 from gridsearch.executors.processes import ProcessExecutor
@@ -147,7 +147,7 @@ def test_a_cancelled_task_ends_as_it_was_told_and_the_others_go_on(
     monkeypatch.setenv("GO_ON", str(tmp_path / "go"))
     processes.submit(task(home, "hangs", 1))
     processes.submit(task(home, "waits", 2))
-    assert isinstance(processes, Cancels)
+    assert isinstance(processes, SupportsCancel)
     processes.cancel("run-0001", Outcome.failed(FailureKind.STALLED, "too quiet"))
     (ended,) = [message for message in collected(processes, 1) if isinstance(message, Ended)]
     assert (ended.session, ended.outcome.kind) == ("run-0001", FailureKind.STALLED)

@@ -15,7 +15,7 @@ from sweeps import configured
 from gridsearch.hparams.domain import combination_id
 from gridsearch.record.journal import Journal
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, SessionRecord, Status, Trial
-from gridsearch.writers import Background, Closes, Keeps, Writer, background_of, tell_whole
+from gridsearch.writers import SupportsBackfill, SupportsClose, SweepInfo, Writer, describe_sweep, replay_session
 
 ODD = {"units": 256, "rate": 1e-4, "optimizer": 'a"d/a..m\n%', "flip": True, "recipe": "ours", "größe (µm)": 2.5}
 GOOD = {"accuracy": 0.75, "best_accuracy": 0.875, "best_epoch": 2.0, "seconds": 2.5}
@@ -40,7 +40,7 @@ Read = Callable[[Path], dict[str, Account]]
 class Kind:
     """A writer under test: how it is made, how it is read, what it calls an end."""
 
-    make: Callable[[Background], Writer]
+    make: Callable[[SweepInfo], Writer]
     read: Read
     states: tuple[str, str]
 
@@ -120,7 +120,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def background(home: Path, empty_store: Path) -> Background:
+def background(home: Path, empty_store: Path) -> SweepInfo:
     """Of a sweep with one trial, in a folder with a name that is not kind to programs."""
     place = home.parent / "a'; echo föö"
     place.mkdir(parents=True)
@@ -130,14 +130,14 @@ def background(home: Path, empty_store: Path) -> Background:
         journal.settle(config, config.recipe())
         with journal.transaction():
             journal.plan(ODD)
-        return background_of(journal.record(), "any")
+        return describe_sweep(journal.record(), "any")
 
 
 @pytest.fixture
-def writer(kind: Kind, background: Background) -> Iterator[Writer]:
+def writer(kind: Kind, background: SweepInfo) -> Iterator[Writer]:
     made = kind.make(background)
     yield made
-    if isinstance(made, Closes):
+    if isinstance(made, SupportsClose):
         made.close()
 
 
@@ -155,7 +155,7 @@ FAILED = Outcome.failed(FailureKind.EXCEPTION, 'it\'s 50% "out" of\tmemory\nand 
 
 
 def close(writer: Writer) -> None:
-    if isinstance(writer, Closes):
+    if isinstance(writer, SupportsClose):
         writer.close()
 
 
@@ -165,9 +165,9 @@ def losses(account: Account) -> list[float]:
 
 
 def test_a_session_is_found_with_its_values_its_epochs_and_its_final_metrics(
-    kind: Kind, writer: Writer, background: Background
+    kind: Kind, writer: Writer, background: SweepInfo
 ) -> None:
-    tell_whole(writer, session(1, COMPLETED), epochs(session(1, COMPLETED)))
+    replay_session(writer, session(1, COMPLETED), epochs(session(1, COMPLETED)))
     close(writer)
     (account,) = kind.read(background.home).values()
     assert account.state == kind.states[0]
@@ -177,17 +177,17 @@ def test_a_session_is_found_with_its_values_its_epochs_and_its_final_metrics(
 
 
 def test_a_failed_session_is_found_as_failed_and_without_final_metrics(
-    kind: Kind, writer: Writer, background: Background
+    kind: Kind, writer: Writer, background: SweepInfo
 ) -> None:
     failed = session(1, FAILED)
-    tell_whole(writer, failed, [*epochs(failed)[:1], Epoch(failed.name, 1, {"loss": math.nan, "lös s?": 1.0}, 1e9)])
+    replay_session(writer, failed, [*epochs(failed)[:1], Epoch(failed.name, 1, {"loss": math.nan, "lös s?": 1.0}, 1e9)])
     close(writer)
     (account,) = kind.read(background.home).values()
     assert (account.state, account.metrics) == (kind.states[1], {})
     assert losses(account)[0] == 1.5
 
 
-def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, background: Background) -> None:
+def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, background: SweepInfo) -> None:
     ends = [session(1, COMPLETED), session(2, FAILED), session(3, COMPLETED), session(3, COMPLETED, repeat=1)]
     for each in ends:
         writer.begin(session(each.session.trial.number, Outcome(Status.RUNNING), repeat=each.session.repeat))
@@ -208,15 +208,13 @@ def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, b
     assert all(losses(account) == [1.5, 0.25, 0.5] for account in found.values())
 
 
-def test_a_session_that_a_dead_process_began_is_told_again_and_is_there_once(
-    kind: Kind, background: Background
-) -> None:
+def test_a_session_that_a_dead_process_began_is_told_again_and_is_there_once(kind: Kind, background: SweepInfo) -> None:
     first = kind.make(background)
     first.begin(session(1, Outcome(Status.RUNNING)))
     first.epoch(epochs(session(1, COMPLETED))[0])
     close(first)
     second = kind.make(background)
-    tell_whole(second, session(1, COMPLETED), epochs(session(1, COMPLETED)))
+    replay_session(second, session(1, COMPLETED), epochs(session(1, COMPLETED)))
     close(second)
     (account,) = kind.read(background.home).values()
     assert account.state == kind.states[0]
@@ -224,21 +222,21 @@ def test_a_session_that_a_dead_process_began_is_told_again_and_is_there_once(
     assert account.metrics == pytest.approx(GOOD)
 
 
-def test_a_writer_that_keeps_accounts_knows_which_are_complete(kind: Kind, background: Background) -> None:
+def test_a_writer_that_keeps_accounts_knows_which_are_complete(kind: Kind, background: SweepInfo) -> None:
     writer, done = kind.make(background), session(1, COMPLETED)
-    if not isinstance(writer, Keeps):
+    if not isinstance(writer, SupportsBackfill):
         pytest.skip("this one does not say that it does")
     assert not writer.has(done, 3)
     writer.begin(session(1, Outcome(Status.RUNNING)))
     assert not writer.has(done, 3)
     writer.end(done)
     assert not writer.has(done, 3), "it was not told the epochs"
-    tell_whole(writer, done, epochs(done))
+    replay_session(writer, done, epochs(done))
     assert writer.has(done, 3)
     assert not writer.has(session(1, FAILED), 3)
     assert not writer.has(session(2, COMPLETED), 3)
     close(writer)
     again = kind.make(background)
-    assert isinstance(again, Keeps)
+    assert isinstance(again, SupportsBackfill)
     assert again.has(done, 3)
     close(again)

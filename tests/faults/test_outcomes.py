@@ -15,7 +15,7 @@ import pytest
 from faults.harness import Sweep, members, none_left
 from faults.test_killed import sweep_in
 
-from gridsearch.errors import HomeError
+from gridsearch.errors import LogdirError
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.system.signals import ONE_REQUEST
 from gridsearch.trials import FailureKind, Status
@@ -175,7 +175,7 @@ def running_epochs(home: Path) -> list[str]:
     try:
         running = [s.name for s in Record.read(home).sessions if s.status is Status.RUNNING]
         return [name for name in running if name in read_epochs(home)]
-    except HomeError:
+    except LogdirError:
         return []
 
 

@@ -13,12 +13,12 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from gridsearch.config.sweep_config import SweepConfig  # noqa: E402
-from gridsearch.errors import HomeError, StrategyError, UserError  # noqa: E402
+from gridsearch.errors import LogdirError, StrategyError, UserError  # noqa: E402
 from gridsearch.kerastuner import Tuner  # noqa: E402
 from gridsearch.kerastuner.recording import Recording  # noqa: E402
 from gridsearch.kerastuner.tuner import _digest  # noqa: E402
 from gridsearch.record.reader import Record, read_epochs  # noqa: E402
-from gridsearch.runner.plan import config_of, plan_of  # noqa: E402
+from gridsearch.runner.plan import load_config, make_plan  # noqa: E402
 from gridsearch.trials import Epoch, FailureKind, Outcome, SessionRecord, Status  # noqa: E402
 from gridsearch.writers.tensorboard.check import check  # noqa: E402
 
@@ -56,7 +56,7 @@ def test_a_history_that_is_returned_is_the_record_of_its_epochs(home: Path) -> N
     assert len(read_epochs(home)["run-0002"]) == 2
     searching(home, most=4).search(verbose=0)
     assert len(Record.read(home).sessions) == 4, "one more trial is one more trial"
-    with pytest.raises(HomeError, match=r"search\.epochs: recorded None, now 7"):
+    with pytest.raises(LogdirError, match=r"search\.epochs: recorded None, now 7"):
         searching(home).search(verbose=0, epochs=7)
 
 
@@ -162,7 +162,7 @@ def test_steps_are_the_values_of_their_list(home: Path) -> None:
     Told(oracle=oracle, logdir=home).search(verbose=0)
     record = Record.read(home)
     assert [trial.trial.values["rate"] for trial in record.trials] == [0.0, 0.1, 0.2, 0.3, 0.4]
-    plan = plan_of(config_of(record), record)
+    plan = make_plan(load_config(record), record)
     assert (plan.combinations, plan.new, plan.outside) == (5, 0, 0)
     verdict = check(home)
     assert verdict.ok, verdict.differences

@@ -14,15 +14,15 @@ from gridsearch.config.sweep_config import SweepConfig  # noqa: E402
 from gridsearch.errors import SweepFileError  # noqa: E402
 from gridsearch.hparams.domain import Discrete, IntInterval, RealInterval  # noqa: E402
 from gridsearch.hparams.grid import space_of  # noqa: E402
-from gridsearch.kerastuner.discovery import declared  # noqa: E402
-from gridsearch.kerastuner.domains import grids_of  # noqa: E402
+from gridsearch.kerastuner.discovery import declare_grids  # noqa: E402
+from gridsearch.kerastuner.domains import grids_from_space  # noqa: E402
 from gridsearch.training.hyperparameters import Hyperparameters  # noqa: E402
 
 
 def domains(declare: Any) -> dict[str, Any]:
     hp = Hyperparameters()
     declare(hp)
-    (grid,) = grids_of(hp.space)
+    (grid,) = grids_from_space(hp.space)
     return {hparam.name: hparam.domain for hparam in grid}
 
 
@@ -73,7 +73,7 @@ def conditional(hp: Any) -> None:
 
 
 def test_conditional_scopes_are_grids_with_the_right_number_of_combinations() -> None:
-    grids = declared(conditional)
+    grids = declare_grids(conditional)
     space = space_of(grids)
     by_hand = 2 * (3 * 2) + 2 * (1 + 3) + 2 * 1
     assert len(space) == by_hand == 22
@@ -92,9 +92,9 @@ def test_a_name_that_means_two_things_is_refused() -> None:
         hp.Int("units", 10, 40)
 
     with pytest.raises(ValueError, match=r"'units' is declared twice, as .*max_value: 4.* and as .*max_value: 40"):
-        declared(build)
+        declare_grids(build)
     with pytest.raises(ValueError, match=r"names that begin with 'tuner/'"):
-        declared(lambda hp: hp.Fixed("tuner/epochs", 3))
+        declare_grids(lambda hp: hp.Fixed("tuner/epochs", 3))
 
 
 SWEEP = """

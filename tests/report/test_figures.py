@@ -14,7 +14,7 @@ from sweeps import configured
 
 from gridsearch.hparams.domain import HParam, RealInterval
 from gridsearch.record.reader import read_epochs
-from gridsearch.report.facts import facts_of
+from gridsearch.report.facts import collect_facts
 from gridsearch.report.figures import FIGURES, write_figures
 from gridsearch.runner.sweep import sweep
 
@@ -23,7 +23,7 @@ X = HParam("x", RealInterval(0.0, 1.0, points=2))
 
 def test_every_figure_of_a_sweep_with_hostile_names(home: Path, tmp_path: Path) -> None:
     record = sweep(configured(home, HOSTILE, "objectives:scored")).record
-    facts = facts_of(record, read_epochs(home))
+    facts = collect_facts(record, read_epochs(home))
     written = write_figures(facts, tmp_path / "one" / "two")
     assert sorted(file.name for file in written) == sorted(f"{n}.{kind}" for n in FIGURES for kind in ("png", "svg"))
     for file in written:
@@ -40,7 +40,7 @@ def test_every_figure_of_a_sweep_with_hostile_names(home: Path, tmp_path: Path) 
     [([], []), ([made(1, {"x": 0.1}, [{"accuracy": 0.5, "seconds": 1.0}])], ["effects", "parallel", "time"])],
 )
 def test_what_there_is_no_data_for_is_not_written(tmp_path: Path, trials: list[object], names: list[str]) -> None:
-    facts = facts_of(record_of([X], trials), {})  # type: ignore[arg-type]
+    facts = collect_facts(record_of([X], trials), {})  # type: ignore[arg-type]
     written = write_figures(facts, tmp_path / "one")
     assert sorted({file.stem for file in written}) == names
     again = write_figures(facts, tmp_path / "again")

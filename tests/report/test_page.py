@@ -18,7 +18,7 @@ from sweeps import configured
 
 from gridsearch.hparams.domain import Discrete, HParam, RealInterval
 from gridsearch.record.reader import Record
-from gridsearch.report.facts import facts_of
+from gridsearch.report.facts import collect_facts
 from gridsearch.report.page import page as page_of
 from gridsearch.report.page import write_report
 from gridsearch.runner.sweep import sweep
@@ -299,7 +299,7 @@ def failed(number: int) -> TrialRecord:
 )  # fmt: skip
 def test_a_page_with_little_to_show_says_so(browser: Browser, tmp_path: Path, record: Record, words: str) -> None:
     file = tmp_path / "report.html"
-    file.write_text(page_of(facts_of(record, {})))
+    file.write_text(page_of(collect_facts(record, {})))
     with opened(browser, file) as page:
         if "metric yet" in words:
             page.locator("#metric").evaluate(
@@ -319,7 +319,7 @@ def test_two_thousand_trials_are_no_burden(browser: Browser, tmp_path: Path) -> 
     }
     assert len(record.trials) == 2000
     file = tmp_path / "report.html"
-    file.write_text(page_of(facts_of(record, epochs)))
+    file.write_text(page_of(collect_facts(record, epochs)))
     assert file.stat().st_size < 10e6
     with opened(browser, file) as page:
         assert len(rows(page)) == 100

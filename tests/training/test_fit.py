@@ -108,12 +108,12 @@ def test_several_optimizers_in_one_train(pictures: Path, home: Path) -> None:
 
 
 def test_an_average_of_weights_takes_their_place_at_the_end(pictures: Path, tmp_path: Path) -> None:
-    from gridsearch.training.models import load
+    from gridsearch.training.models import load_model
 
     def weights(epochs: int) -> list[np.ndarray]:
         training = {"epochs": epochs, "steps_per_epoch": 1, "keep_models": 1}
         trained(pictures, tmp_path / str(epochs), {"width": {"discrete": [8]}}, build="averaged", training=training)
-        return list(load(tmp_path / str(epochs) / "models" / "run-0001.keras").get_weights())
+        return list(load_model(tmp_path / str(epochs) / "models" / "run-0001.keras").get_weights())
 
     assert all(np.array_equal(one, other) for one, other in zip(weights(1), weights(4), strict=True))
 
@@ -141,11 +141,11 @@ def test_only_the_best_models_stay_and_predict_what_was_measured(pictures: Path,
     files = sorted(file.name for file in (home / "models").iterdir())
     assert files == sorted(f"{trial.trial.name}.keras" for trial in record.ranked()[:2])
     from gridsearch.training.images import Pipelines
-    from gridsearch.training.models import load
+    from gridsearch.training.models import load_model
 
     best = record.ranked()[0]
     file = home / "models" / f"{best.trial.name}.keras"
-    model = load(file)
+    model = load_model(file)
     assert file.stat().st_size < 8 * model.count_params() + 100_000, "weights, and not the optimizer's copies of them"
     assert model.optimizer.iterations == 0
 

@@ -12,7 +12,7 @@ import pytest
 from test_fit import trained
 
 from gridsearch.record.reader import Record
-from gridsearch.training.model_cache import Bench
+from gridsearch.training.model_cache import ModelCache
 from gridsearch.trials import Status
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
@@ -59,7 +59,7 @@ def undisturbed() -> Iterator[None]:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_numbers_come_over_to_the_last_bit_and_nothing_is_traced_again(optimizer: str) -> None:
-    bench = Bench()
+    bench = ModelCache()
     first = bench.prepared(network(1, optimizer=optimizer))
     traced: list[None] = []
     train_step = first.train_step
@@ -72,7 +72,7 @@ def test_numbers_come_over_to_the_last_bit_and_nothing_is_traced_again(optimizer
     assert second is first
     warm = steps(second)
     assert not traced
-    cold = steps(Bench().prepared(network(2, dropout=0.5, rate=0.03, optimizer=optimizer)))
+    cold = steps(ModelCache().prepared(network(2, dropout=0.5, rate=0.03, optimizer=optimizer)))
     assert equal(warm, cold)
     assert float(second.optimizer.learning_rate) == pytest.approx(0.03)
     assert [layer.rate for layer in second.layers if isinstance(layer, keras.layers.Dropout)] == [0.5]
@@ -87,12 +87,12 @@ def test_numbers_come_over_to_the_last_bit_and_nothing_is_traced_again(optimizer
     ],
 )
 def test_another_architecture_is_another_model(other: dict[str, Any]) -> None:
-    bench = Bench()
+    bench = ModelCache()
     first = bench.prepared(network(1))
     bench.keep(first)
     second = bench.prepared(network(1, **other))
     assert second is not first
-    assert equal(steps(second), steps(Bench().prepared(network(1, **other))))
+    assert equal(steps(second), steps(ModelCache().prepared(network(1, **other))))
 
 
 def with_loss(weight: float) -> keras.Model:
@@ -122,14 +122,14 @@ def of_its_own(weight: float) -> keras.Model:
 
 @pytest.mark.parametrize("build", [with_loss, with_lambda, of_its_own])
 def test_code_that_is_not_keras_s_is_never_taken_for_the_same(build: Callable[[float], keras.Model]) -> None:
-    bench = Bench()
+    bench = ModelCache()
     first = bench.prepared(build(1.0))
     bench.keep(first)
     assert bench.prepared(build(2.0)) is not first
 
 
 def test_a_schedule_is_no_number_that_could_be_exchanged() -> None:
-    bench = Bench()
+    bench = ModelCache()
 
     def scheduled(rate: float) -> keras.Model:
         model = network(1)

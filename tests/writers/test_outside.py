@@ -16,10 +16,10 @@ from sweeps import TESTS, configured
 from gridsearch.errors import SweepFileError
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record
-from gridsearch.runner.paused import continued
+from gridsearch.runner.paused import resume_session
 from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Epoch, Outcome, Session, SessionRecord, Status
-from gridsearch.writers import background_of, outside
+from gridsearch.writers import describe_sweep, outside
 from gridsearch.writers.factory import GROUP
 from gridsearch.writers.isolated_process import _Teller
 
@@ -99,7 +99,7 @@ def test_a_session_that_goes_on_after_it_was_put_aside_is_heard_whole_whenever_i
         with journal.transaction():
             which = Session(journal.plan({"x": 0.25}), 0, 1, 0)
             journal.begin(which, 0.0, {})
-        background = background_of(journal.record(), "listening")
+        background = describe_sweep(journal.record(), "listening")
         teller = _Teller(Listening(background), background)
         session = SessionRecord(which, Outcome(Status.RUNNING), 0.0, None, told=False)
         paused = Outcome(Status.STOPPED, facts={"paused": True})
@@ -112,7 +112,7 @@ def test_a_session_that_goes_on_after_it_was_put_aside_is_heard_whole_whenever_i
             teller.end(replace(session, outcome=outcome, ended=1.0))
             if killed:
                 teller = _Teller(Listening(background), background)
-            session = continued(replace(session, outcome=outcome, ended=1.0), {})
+            session = resume_session(replace(session, outcome=outcome, ended=1.0), {})
     told = [line for line in heard(home) if not line.startswith("made")]
     assert told == [
         *["begin run-0001", "epoch run-0001 0", "end run-0001 stopped"],

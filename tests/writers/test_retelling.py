@@ -9,7 +9,7 @@ import pytest
 from sweeps import configured
 
 from gridsearch.cli.commands import writers as commands
-from gridsearch.errors import HomeError, UserError
+from gridsearch.errors import LogdirError, UserError
 from gridsearch.runner.sweep import sweep
 from gridsearch.writers import retelling
 
@@ -43,8 +43,8 @@ def told(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_server_that_does_not_answer_is_told_in_a_line(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"^gridsearch mine: ConnectionError: no route to host\n  The same again"):
         retelling.retell("mine", told)
-    monkeypatch.setattr(Deaf, "raises", HomeError("the disk is full"))
-    with pytest.raises(HomeError, match=r"^the disk is full$"):
+    monkeypatch.setattr(Deaf, "raises", LogdirError("the disk is full"))
+    with pytest.raises(LogdirError, match=r"^the disk is full$"):
         retelling.retell("mine", told)
 
 

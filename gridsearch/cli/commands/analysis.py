@@ -13,9 +13,9 @@ from gridsearch.record.reader import Record, read_epochs
 from gridsearch.report.analysis.correlation import correlation
 from gridsearch.report.analysis.importance import Importance
 from gridsearch.report.analysis.importance import importance as important
-from gridsearch.report.analysis.table import tabulated
-from gridsearch.report.analysis.variance import Source, Variance, separation, variance
-from gridsearch.report.text import aligned, plain
+from gridsearch.report.analysis.table import tabulate
+from gridsearch.report.analysis.variance import Variance, VarianceSource, separation, variance
+from gridsearch.report.text import align_columns, format_value
 
 __all__ = ["importance", "report"]
 
@@ -26,7 +26,7 @@ LEAST_SHARE = 0.0005
 def importance(home: Path, metric: str | None, as_json: bool) -> None:
     """Print importance, correlation and, where the grid is complete, the analysis of variance."""
     record = Record.read(home)
-    table = tabulated(record, metric or record.objective.metric)
+    table = tabulate(record, metric or record.objective.metric)
     found, linear = important(table), correlation(table)
     try:
         analysed: Variance | None = variance(table)
@@ -41,7 +41,7 @@ def importance(home: Path, metric: str | None, as_json: bool) -> None:
     say(f"{table.metric} over {table.n} trials: {found.method}")
     say(_importance_table(found, linear))
     for name in found.left_out:
-        say(f"{plain(name)} is left out: some of the trials have no value of it")
+        say(f"{format_value(name)} is left out: some of the trials have no value of it")
     say("")
     say(_variance_table(analysed) if analysed else f"no analysis of variance: {refused}")
     if verdict:
@@ -50,11 +50,11 @@ def importance(home: Path, metric: str | None, as_json: bool) -> None:
 
 def report(home: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
     """Write the report, and its figures if they are asked for."""
-    from gridsearch.report.facts import facts_of
+    from gridsearch.report.facts import collect_facts
     from gridsearch.report.page import write_report
 
     record = Record.read(home)
-    facts = facts_of(record, read_epochs(home))
+    facts = collect_facts(record, read_epochs(home))
     written = [write_report(record, out, facts)]
     if figures is not None:
         from gridsearch.report.figures import write_figures
@@ -68,25 +68,25 @@ def report(home: Path, out: Path | None, figures: Path | None, as_json: bool) ->
 
 
 def _importance_table(found: Importance, linear: Mapping[str, Any]) -> str:
-    rows = [[plain(name), f"{share:.4f}", _in_words(linear[name])] for name, share in found.shares.items()]
-    return aligned(["hparam", "importance", "correlation"], rows)
+    rows = [[format_value(name), f"{share:.4f}", _in_words(linear[name])] for name, share in found.shares.items()]
+    return align_columns(["hparam", "importance", "correlation"], rows)
 
 
 def _in_words(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{plain(level)} {_in_words(each)}" for level, each in value.items())
+        return ", ".join(f"{format_value(level)} {_in_words(each)}" for level, each in value.items())
     return "-" if value is None else f"{value:+.3f}"
 
 
 def _variance_table(found: Variance) -> str:
     listed = [source for source in found.effects if len(source.names) == 1 or source.share >= LEAST_SHARE]
     listed.sort(key=lambda source: -source.share)
-    rows = [_row(" x ".join(map(plain, source.names)), source) for source in listed]
+    rows = [_row(" x ".join(map(format_value, source.names)), source) for source in listed]
     rows += [_row("three and more together", found.higher)] if found.higher.degrees else []
     rows += [_row("repeats (error)", found.error)] if found.error.degrees else []
-    return aligned(["source of variance", "share %", "df", "F", "p"], rows)
+    return align_columns(["source of variance", "share %", "df", "F", "p"], rows)
 
 
-def _row(name: str, source: Source) -> list[str]:
+def _row(name: str, source: VarianceSource) -> list[str]:
     f, p = (f"{x:.3g}" if x is not None else "" for x in (source.f, source.p))
     return [name, f"{100 * source.share:.1f}", str(source.degrees), f, p]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gridsearch.cli.commands.common import print_json, progress_bar, say, tell
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.report.text import aligned, duration, plain
+from gridsearch.report.text import align_columns, format_duration, format_value
 
 __all__ = ["cache", "check_data", "draw_sample", "prepare"]
 
@@ -47,15 +47,15 @@ def prepare(
         return
     verb = f"wrote {summary.written} pictures" if summary.written else "nothing to do: these pictures are there"
     say(f"{verb}, in {out}")
-    header = ["", *map(plain, summary.classes)]
+    header = ["", *map(format_value, summary.classes)]
     rows = [
         [part, *(str(getattr(summary, part)[name]) for name in summary.classes)] for part in ("train", "validation")
     ]
-    say(aligned(header, rows))
+    say(align_columns(header, rows))
     if summary.converted:
         say(f"{summary.converted} converted to RGB JPEG")
     for broken in summary.broken[:5]:
-        tell(f"set aside {plain(broken.file)}: {broken.reason}")
+        tell(f"set aside {format_value(broken.file)}: {broken.reason}")
     if summary.broken:
         tell(f"{len(summary.broken)} broken pictures set aside, all listed in {out / 'prepare.json'}")
 
@@ -75,19 +75,19 @@ def _fetched(url: str | None, source: Path | None, out: Path, sha256: str | None
 
 def check_data(config: SweepConfig, as_json: bool) -> None:
     """Decode every picture of the sweep's folders."""
-    from gridsearch.runner.sweep import inspected
+    from gridsearch.runner.sweep import inspect_pictures
 
     with progress_bar("pictures") as on_progress:
-        found = inspected(config, deep=True, on_progress=on_progress)
+        found = inspect_pictures(config, deep=True, on_progress=on_progress)
     if as_json:
         print_json([{"folders": list(map(str, folders)), **asdict(summary)} for folders, summary in found.items()])
         return
     for folders, summary in found.items():
         if len(found) > 1:
-            say(f"{plain(str(folders[0]))} and {plain(str(folders[1]))}")
+            say(f"{format_value(str(folders[0]))} and {format_value(str(folders[1]))}")
         rows = [[part, *(str(counts[name]) for name in summary.classes)]
                 for part, counts in (("train", summary.train), ("validation", summary.validation))]  # fmt: skip
-        say(aligned(["", *map(plain, summary.classes)], rows))
+        say(align_columns(["", *map(format_value, summary.classes)], rows))
         say(f"all {summary.train_total + summary.validation_total} pictures can be trained on")
     if not found:
         say("nothing to check: model.objective does without pictures")
@@ -109,12 +109,12 @@ def cache(limit: float | None, as_json: bool) -> None:
             f"{store.pictures:,}",
             f"{store.width} x {store.height}",
             f"{store.bytes / 1e6:,.0f}",
-            f"{duration(max(0.0, time.time() - store.used))} ago",
-            plain(store.folder),
+            f"{format_duration(max(0.0, time.time() - store.used))} ago",
+            format_value(store.folder),
         ]
         for store in left
     ]
-    say(aligned(header, rows) if rows else "no decoded pictures are kept")
+    say(align_columns(header, rows) if rows else "no decoded pictures are kept")
     say(f"{sum(store.bytes for store in left) / 1e6:,.0f} MB in {cache_folder()}")
     if gone:
         say(f"deleted {len(gone)}, {sum(store.bytes for store in gone) / 1e6:,.0f} MB")

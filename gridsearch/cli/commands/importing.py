@@ -23,9 +23,9 @@ def import_source(
         found = read_project(folder.parent if folder.name == ORACLE else folder, metric)
     else:
         from gridsearch.importing.optuna import read_study
-        from gridsearch.strategies.factory import tried
+        from gridsearch.strategies.factory import make_or_refuse
 
-        found = tried("import", {}, lambda: read_study(source, study, metric))
+        found = make_or_refuse("import", {}, lambda: read_study(source, study, metric))
     imported = import_into(found, home, config)
     if as_json:
         print_json(asdict(imported))

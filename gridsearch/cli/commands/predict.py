@@ -12,10 +12,10 @@ from pathlib import Path
 
 from gridsearch.cli.commands.common import print_json, say
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.errors import DataError, HomeError, UserError
+from gridsearch.errors import DataError, LogdirError, UserError
 from gridsearch.record.reader import Record
-from gridsearch.report.text import aligned, plain
-from gridsearch.runner.plan import config_of
+from gridsearch.report.text import align_columns, format_value
+from gridsearch.runner.plan import load_config
 from gridsearch.trials import SessionRecord
 
 __all__ = ["predict"]
@@ -27,7 +27,7 @@ GREETING = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl|.*fail
 def predict(home: Path, name: str, pictures: Sequence[Path], as_json: bool) -> None:
     """Print the class that a trial's model gives each picture, and its probability."""
     record = Record.read(home)
-    config = config_of(record)
+    config = load_config(record)
     if config.model.objective:
         problem = "this sweep trained no network on pictures, but an objective of its own"
         raise UserError(problem, where=str(home), cure="Name the log directory of a sweep on pictures with --logdir.")
@@ -49,8 +49,10 @@ def predict(home: Path, name: str, pictures: Sequence[Path], as_json: bool) -> N
             for file, name, row in zip(pictures, best, rows, strict=True)
         ])  # fmt: skip
         return
-    table = [[plain(str(f)), plain(n), f"{row[n]:.4f}"] for f, n, row in zip(pictures, best, rows, strict=True)]
-    say(aligned(["picture", "class", "probability"], table))
+    table = [
+        [format_value(str(f)), format_value(n), f"{row[n]:.4f}"] for f, n, row in zip(pictures, best, rows, strict=True)
+    ]
+    say(align_columns(["picture", "class", "probability"], table))
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def _kept(record: Record, name: str) -> tuple[SessionRecord, Path]:
     found = [session for session in named if session.name in kept]
     if not found:
         cure = "training.keep_models says how many of the best stay."
-        raise HomeError(f"the model of {name} was not kept; {have}", where=str(record.home), cure=cure)
+        raise LogdirError(f"the model of {name} was not kept; {have}", where=str(record.home), cure=cure)
     metric, sign = record.objective.metric, -1.0 if record.objective.maximize else 1.0
     best = min(found, key=lambda s: sign * s.outcome.metrics.get(metric, float("inf") * sign))
     return best, kept[best.name]

@@ -13,12 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.cli.commands.common import as_rows, counts, print_json, progress_bar, say, tell
-from gridsearch.cli.progress import LiveProgress, PlainProgress, Tally, ended_line
+from gridsearch.cli.progress import LiveProgress, PlainProgress, ProgressCounts, ended_line
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, UserError
 from gridsearch.record.reader import Record
-from gridsearch.report.text import aligned, duration, leaderboard, measured, plain, values_in_words
-from gridsearch.runner.plan import Plan, config_of, foresee_combinations, plan_of, standings
+from gridsearch.report.text import (
+    align_columns,
+    format_duration,
+    format_leaderboard,
+    format_metric,
+    format_value,
+    format_values,
+)
+from gridsearch.runner.plan import Plan, foresee_combinations, load_config, make_plan, trial_states
 from gridsearch.runner.runner import Limits
 from gridsearch.trials import Status
 
@@ -31,7 +38,7 @@ MOST_FAILED = 10
 def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     """Run a sweep and print its leaderboard; 1 if a trial of the plan has failed."""
     from gridsearch.record.provenance import provenance
-    from gridsearch.report.background import leave_report
+    from gridsearch.report.background import write_report_in_background
     from gridsearch.runner.sweep import sweep as run
 
     began, home = time.monotonic(), config.sweep.logdir
@@ -50,23 +57,23 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
         try:
             result = run(config, limits=limits, displays=progress, facts=facts, warn=tell, on_decoded=decoded)
         except Interrupted:
-            leave_report(home, tell)
+            write_report_in_background(home, tell)
             raise
     told = min(trained, report.stat().st_mtime) if report.exists() else 0.0  # one that was cut off told of less
     if any(max(session.began, session.ended or 0.0) >= told for session in result.record.sessions):
-        leave_report(home, tell)
-    failed = [trial for trial, standing in standings(config, result.record.trials).values() if standing == "failed"]
+        write_report_in_background(home, tell)
+    failed = [trial for trial, standing in trial_states(config, result.record.trials).values() if standing == "failed"]
     if as_json:
         ranked = result.record.ranked()
         rows = [*ranked, *(trial for trial in failed if not trial.results)]
         print_json({"logdir": str(home), "plan": counts(result.plan), "trials": as_rows(rows)})
     else:
-        say(leaderboard(result.record, top=10))
+        say(format_leaderboard(result.record, top=10))
     for session in (trial.failure for trial in failed):
         if session is not None:
             tell(ended_line(session, config.objective, home))
     nothing = "nothing left to do" if result.plan.left == 0 else f"{result.plan.left} left"
-    tell(f"{nothing}: {result.plan}  ({duration(time.monotonic() - began)})")
+    tell(f"{nothing}: {result.plan}  ({format_duration(time.monotonic() - began)})")
     tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(home))}, or open {report}")
     return 1 if result.plan.failed or result.plan.left else 0
 
@@ -77,7 +84,7 @@ def _aside(record: Record) -> bool:
 
 
 def _progress(config: SweepConfig, plan: Plan, record: Record, slots: int) -> Any:
-    tally = Tally(plan, record, config.training.repeats, slots)
+    tally = ProgressCounts(plan, record, config.training.repeats, slots)
     if not sys.stderr.isatty():
         return PlainProgress(tally, config.objective, config.sweep.logdir, tell)
     return LiveProgress(tally, config.objective, config.sweep.logdir, _epochs(config), plan.combinations)
@@ -96,10 +103,10 @@ def plan(config: SweepConfig, rows: int, retry_failed: bool, as_json: bool) -> N
         return
     names = [hparam.name for hparam in config.space.hparams]
     table = [
-        [str(n), standing(values), *(plain(values.get(name, "-")) for name in names)]
+        [str(n), standing(values), *(format_value(values.get(name, "-")) for name in names)]
         for n, values in enumerate(listed, 1)
     ]
-    say(aligned(["", "status", *map(plain, names)], table) if table else "")
+    say(align_columns(["", "status", *map(format_value, names)], table) if table else "")
     if seen.plan.combinations > len(listed):
         say(f"... and {seen.plan.combinations - len(listed):,} more")
     say(str(seen.plan))
@@ -120,7 +127,7 @@ def _epochs(config: SweepConfig) -> int | None:
 def _standing(record: Record | None, config: SweepConfig, retry: bool) -> Callable[[Any], str]:
     from gridsearch.hparams.domain import combination_id
 
-    known = standings(config, record.trials if record else (), retry=retry)
+    known = trial_states(config, record.trials if record else (), retry=retry)
     return lambda values: known[i][1] if (i := combination_id(values)) in known else "new"
 
 
@@ -135,7 +142,7 @@ def status(home: Path, watch: bool, as_json: bool) -> None:
 
 
 def _print_status(record: Record, as_json: bool) -> None:
-    plan = plan_of(config_of(record), record)
+    plan = make_plan(load_config(record), record)
     running = [s for s in record.sessions if s.status is Status.RUNNING]
     failed = [trial for trial in record.trials if trial.failure is not None]
     ranked = record.ranked()[:1]
@@ -145,15 +152,15 @@ def _print_status(record: Record, as_json: bool) -> None:
         return
     say(str(plan))
     for session in running:
-        since, values = duration(time.time() - session.began), values_in_words(session.session.trial.values)
+        since, values = format_duration(time.time() - session.began), format_values(session.session.trial.values)
         say(f"{'running ' if record.held else 'cut off '} {session.name}  {since}  {values}")
     for trial in ranked:
-        say(f"best     {trial.trial.name}  {record.objective.metric} {measured(trial.mean(record.objective.metric))}  "
-            f"{values_in_words(trial.trial.values)}")  # fmt: skip
+        say(f"best     {trial.trial.name}  {record.objective.metric} {format_metric(trial.mean(record.objective.metric))}  "
+            f"{format_values(trial.trial.values)}")  # fmt: skip
     for trial in failed[:MOST_FAILED]:
         if trial.failure is not None:
             outcome = trial.failure.outcome
-            say(f"failed   {trial.failure.name}  {outcome.kind}: {plain(outcome.message)}")
+            say(f"failed   {trial.failure.name}  {outcome.kind}: {format_value(outcome.message)}")
     if running and not record.held:
         say("no runner is at work: `gridsearch sweep` goes on with what was cut off")
     if len(failed) > MOST_FAILED:
@@ -166,7 +173,7 @@ def best(home: Path, top: int, as_json: bool) -> None:
     if as_json:
         print_json(as_rows(record.ranked()[:top]))
     else:
-        say(leaderboard(record, top))
+        say(format_leaderboard(record, top))
 
 
 def export(home: Path, kind: str, history: bool) -> None:
@@ -192,7 +199,7 @@ def check(home: Path, patience: float, as_json: bool) -> int:
         print_json({**asdict(verdict), "ok": verdict.ok})
     else:
         for difference in verdict.differences:
-            say(plain(difference))
+            say(format_value(difference))
         word = "agrees" if verdict.ok else "DIFFERS"
         say(f"{word}: {verdict.agreeing} of {verdict.rows} trials are shown as recorded")
     return 0 if verdict.ok else 1
@@ -207,8 +214,10 @@ def rerun(home: Path, name: str, as_json: bool) -> int:
         print_json({**asdict(again), "agrees": again.agrees})
         return 0 if again.agrees else 1
     names = [name for name in again.recorded if name != "seconds"]
-    rows = [[metric, plain(again.recorded[metric]), plain(again.found.get(metric, "-"))] for metric in names]
-    say(aligned([again.session, "recorded", "again"], rows))
+    rows = [
+        [metric, format_value(again.recorded[metric]), format_value(again.found.get(metric, "-"))] for metric in names
+    ]
+    say(align_columns([again.session, "recorded", "again"], rows))
     say("agrees exactly" if again.agrees else f"does not agree{': ' + again.problem if again.problem else ''}")
     return 0 if again.agrees else 1
 

@@ -41,9 +41,9 @@ def mlflow(home: Path, tracking_uri: str | None, as_json: bool) -> None:
 
 
 def _retell(name: str, home: Path, options: dict[str, str], then: Callable[[str], str], as_json: bool) -> None:
-    from gridsearch.writers.backfill import retell
+    from gridsearch.writers.backfill import backfill
 
-    retold = retell(name, home, **options)
+    retold = backfill(name, home, **options)
     if as_json:
         print_json({"runs": retold.runs, "written": retold.written})
         return

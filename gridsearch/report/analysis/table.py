@@ -15,7 +15,7 @@ from gridsearch.hparams.domain import HParam, Value
 from gridsearch.record.reader import Record
 from gridsearch.trials import TrialRecord
 
-__all__ = ["Column", "Floats", "Table", "metrics_of", "tabulated"]
+__all__ = ["Column", "Floats", "Table", "metrics_of", "tabulate"]
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def metrics_of(record: Record) -> tuple[str, ...]:
     return tuple(name for name in record.objective.columns if name in found)
 
 
-def tabulated(record: Record, metric: str) -> Table:
+def tabulate(record: Record, metric: str) -> Table:
     """The record as a table with this metric as response.
 
     An HParam that a trial was trained before has its declared default there.

@@ -18,14 +18,14 @@ from gridsearch.errors import UserError
 from gridsearch.record.reader import Record
 from gridsearch.report.analysis.table import Column, Floats, Table
 
-__all__ = ["Separation", "Source", "Variance", "separation", "variance"]
+__all__ = ["Separation", "Variance", "VarianceSource", "separation", "variance"]
 
 LEVEL = 0.05
 """Probability of calling two equal trials different."""
 
 
 @dataclass(frozen=True)
-class Source:
+class VarianceSource:
     """Where variance comes from: an HParam, a pair of them, or what is left."""
 
     names: tuple[str, ...]
@@ -42,11 +42,11 @@ class Variance:
     """The whole table; the shares of effects, ``higher`` and ``error`` sum to 1."""
 
     metric: str
-    effects: tuple[Source, ...]
+    effects: tuple[VarianceSource, ...]
     """Main effects in declared order, then pairs."""
-    higher: Source
+    higher: VarianceSource
     """Interactions of three and more HParams."""
-    error: Source
+    error: VarianceSource
     """What repeats of one combination differ by; 0 degrees of freedom where each was trained once."""
     repeats: int
     n: int
@@ -55,7 +55,7 @@ class Variance:
     def as_facts(self) -> dict[str, Any]:
         """The table as JSON can write it: an F without any error to divide by is the word "infinite"."""
 
-        def row(source: Source) -> dict[str, Any]:
+        def row(source: VarianceSource) -> dict[str, Any]:
             return {**asdict(source), "f": "infinite" if source.f == math.inf else source.f}
 
         rows = {"effects": [row(e) for e in self.effects], "higher": row(self.higher), "error": row(self.error)}
@@ -119,10 +119,10 @@ def _decomposed(metric: str, names: tuple[str, ...], cells: Floats) -> Variance:
     error = float((within**2).sum())
     mean_error = error / degrees if degrees else None
 
-    def source(names: tuple[str, ...], squares: float, degrees: int) -> Source:
+    def source(names: tuple[str, ...], squares: float, degrees: int) -> VarianceSource:
         f = _ratio(squares / degrees, mean_error) if degrees and mean_error is not None else None
         p = _f_tail(f, degrees, means.size * (repeats - 1)) if f is not None else None
-        return Source(names, squares, degrees, squares / total, f, p)
+        return VarianceSource(names, squares, degrees, squares / total, f, p)
 
     effects = tuple(
         source(names, cells.size / effect.size * float((effect**2).sum()), degrees) for names, effect, degrees in found
@@ -132,7 +132,7 @@ def _decomposed(metric: str, names: tuple[str, ...], cells: Floats) -> Variance:
         metric,
         effects,
         source((), repeats * float((rest**2).sum()) if higher else 0.0, higher),
-        Source((), error, degrees, error / total),
+        VarianceSource((), error, degrees, error / total),
         repeats,
         cells.size,
     )

@@ -14,7 +14,7 @@ from gridsearch.record.reader import Record
 from gridsearch.trials import SessionRecord, Status, TrialRecord
 from gridsearch.writers.tensorboard.server import Dashboard
 
-__all__ = ["Verdict", "check", "differences"]
+__all__ = ["CheckResult", "check", "differences"]
 
 FLOAT32 = 1e-6
 """Relative tolerance: TensorBoard keeps scalars as float32."""
@@ -30,7 +30,7 @@ SHOWN = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What came of a check: how many rows agree out of how many the record has, and every difference in words."""
 
     agreeing: int
@@ -43,7 +43,7 @@ class Verdict:
         return not self.differences
 
 
-def check(home: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int], None] | None = None) -> Verdict:
+def check(home: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int], None] | None = None) -> CheckResult:
     """Ask a TensorBoard started for the purpose, until it agrees or has stopped changing its mind.
 
     It loads bit by bit, and a sweep may be at work: only differences count that stay while none of them goes away.
@@ -78,9 +78,9 @@ def check(home: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int
             time.sleep(0.5)
 
 
-def _verdict(record: Record, found: Sequence[str]) -> Verdict:
+def _verdict(record: Record, found: Sequence[str]) -> CheckResult:
     expected, wrong = [t.trial.name for t in record.trials if t.sessions], {one.partition(":")[0] for one in found}
-    return Verdict(sum(name not in wrong for name in expected), len(expected), tuple(found))
+    return CheckResult(sum(name not in wrong for name in expected), len(expected), tuple(found))
 
 
 def differences(record: Record, experiment: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> list[str]:
