@@ -33,7 +33,7 @@ def report(record: Record, project: str, entity: str) -> wr.Report:
         wr.ParameterImportancePlot(with_respect_to=metric, layout=wr.Layout(w=24, h=8)),
         *(wr.LinePlot(x="epoch", y=[curve], title=curve, layout=wr.Layout(w=12, h=8)) for curve in curves),
     ]
-    text = wr.P(f"{len(record.trials)} trials of {record.home.name}; the objective is {metric}.")
+    text = wr.P(f"{len(record.trials)} trials of {record.logdir.name}; the objective is {metric}.")
     blocks = [wr.H1("What was tried, and what came of it"), text, wr.PanelGrid(runsets=[runs], panels=panels)]
     return wr.Report(project=project, entity=entity, title=f"Sweep {group}", blocks=blocks)
 

@@ -85,6 +85,6 @@ def _session(session: SessionRecord, epochs: Mapping[int, Mapping[str, float]]) 
         "metrics": dict(outcome.metrics),
         "began": session.began,
         "ended": session.ended,
-        "told": session.told,
+        "told": session.delivered,
         "epochs": {str(epoch): dict(metrics) for epoch, metrics in epochs.items()},
     }

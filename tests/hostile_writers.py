@@ -1,4 +1,4 @@
-"""Outside writers of a user's own, most of them hostile; each notes what it hears in ``HOME/heard.txt``."""
+"""Outside writers of a user's own, most of them hostile; each notes what it hears in ``LOGDIR/heard.txt``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Listening:
         self._note(f"made {background.options.get('greeting', '')} {background.objective.metric}")
 
     def _note(self, line: str) -> None:
-        with Path(self.background.home, "heard.txt").open("a", encoding="utf-8") as file:
+        with Path(self.background.logdir, "heard.txt").open("a", encoding="utf-8") as file:
             print(line, file=file)
 
     def begin(self, session: SessionRecord) -> None:

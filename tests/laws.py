@@ -11,17 +11,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from gridsearch.hparams.domain import (
-    LARGEST_INT,
-    Combination,
-    Discrete,
-    Domain,
-    HParam,
-    IntInterval,
-    RealInterval,
-    Value,
-)
-from gridsearch.hparams.domain import combination_id as id_of
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.combination import combination_id as id_of
+from gridsearch.hparams.domain import LARGEST_INT, Discrete, Domain, HParam, IntInterval, RealInterval, Value
 from gridsearch.hparams.grid import Space
 
 settings.register_profile("unhurried", deadline=None)  # processors are shared: a slow example is no failure

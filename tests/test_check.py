@@ -26,10 +26,10 @@ BEHAVIOURS |= {"rate": {"discrete": [0.1]}, "units": {"discrete": [16]}}
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep with results, failures of several kinds, a retry and repeats."""
-    home = tmp_path_factory.mktemp("check") / "logs"
-    sweep(configured(home, BEHAVIOURS, "objectives:behaving", training={"repeats": 2},
+    logdir = tmp_path_factory.mktemp("check") / "logs"
+    sweep(configured(logdir, BEHAVIOURS, "objectives:behaving", training={"repeats": 2},
                      sweep={"executor": "processes", "workers": 2}))  # fmt: skip
-    return home
+    return logdir
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,13 @@ def test_tensorboard_shows_every_trial_as_it_is_recorded(swept: Path) -> None:
 def test_a_trial_that_is_recorded_otherwise_is_found(swept: Path, tmp_path: Path) -> None:
     import shutil
 
-    home = tmp_path / "copy"
-    shutil.copytree(swept, home)
-    database = sqlite3.connect(home / DATABASE)
+    logdir = tmp_path / "copy"
+    shutil.copytree(swept, logdir)
+    database = sqlite3.connect(logdir / DATABASE)
     database.execute("UPDATE session SET metrics = replace(metrics, '0.5', '0.625') WHERE name = 'run-0001'")
     database.commit()
     database.close()
-    verdict = check(home, patience=3)
+    verdict = check(logdir, patience=3)
     assert verdict.agreeing == 7
     assert any("session run-0001 accuracy is 0.5, recorded 0.625" in difference for difference in verdict.differences)
 
@@ -162,8 +162,8 @@ def test_what_lags_behind_a_sweep_at_work_is_no_difference(
     class Moving:
         """A dashboard of which each look finds other differences."""
 
-        def __init__(self, home: Path) -> None:
-            self.home = home
+        def __init__(self, logdir: Path) -> None:
+            self.logdir = logdir
 
         def __enter__(self) -> Any:
             return self
@@ -186,6 +186,6 @@ def test_what_lags_behind_a_sweep_at_work_is_no_difference(
     assert verdict.agreeing == 8 - len(said)
 
 
-def test_there_is_nothing_to_check_without_a_record(home: Path) -> None:
+def test_there_is_nothing_to_check_without_a_record(logdir: Path) -> None:
     with pytest.raises(LogdirError, match="no sweep has been recorded"):
-        check(home)
+        check(logdir)

@@ -91,9 +91,9 @@ def test_results_can_be_read_by_programs(folder: Path) -> None:
     assert [trial["values"] for trial in swept["trials"]] == [{"x": 0.75}, {"x": 0.5}, {"x": 0.25}]
     facts = swept["trials"][0]["sessions"][0]["facts"]
     assert {"host", "pid", "python", "command", "git_commit", "gridsearch"} <= set(facts)
-    home = "logs/hparam_tuning"
-    assert json.loads(gridsearch(folder, "status", home, "--json").stdout)["best"][0]["trial"] == "run-0003"
-    assert len(json.loads(gridsearch(folder, "best", home, "--top", "2", "--json").stdout)) == 2
+    logdir = "logs/hparam_tuning"
+    assert json.loads(gridsearch(folder, "status", logdir, "--json").stdout)["best"][0]["trial"] == "run-0003"
+    assert len(json.loads(gridsearch(folder, "best", logdir, "--top", "2", "--json").stdout)) == 2
     planned = json.loads(gridsearch(folder, "plan", "--json").stdout)
     assert [row["status"] for row in planned["combinations"]] == ["completed"] * 3
 
@@ -284,9 +284,9 @@ def test_a_second_sweep_on_the_same_directory_is_refused_and_ctrl_c_ends_the_fir
     command = [sys.executable, "-m", "gridsearch", "sweep"]
     env = {**os.environ, "EPOCH_SECONDS": "30"}
     first = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
-    home = folder / "logs" / "hparam_tuning"
+    logdir = folder / "logs" / "hparam_tuning"
     deadline = time.monotonic() + 60
-    while not list(home.glob("run-0001/train/*")):
+    while not list(logdir.glob("run-0001/train/*")):
         assert time.monotonic() < deadline, "the first trial never began"
         time.sleep(0.05)
     second = gridsearch(folder, "sweep")
@@ -302,7 +302,7 @@ def test_a_second_sweep_on_the_same_directory_is_refused_and_ctrl_c_ends_the_fir
     assert time.monotonic() - began < 10
     assert b"the same command goes on from here" in told
     assert not [worker for worker in workers if worker.is_running()]
-    assert Record.read(home).sessions[0].outcome.kind is FailureKind.INTERRUPTED
+    assert Record.read(logdir).sessions[0].outcome.kind is FailureKind.INTERRUPTED
     assert gridsearch(folder, "sweep").returncode == 0
 
 
@@ -396,9 +396,9 @@ def test_a_sweep_that_was_cut_off_is_not_said_to_run(folder: Path) -> None:
     command = [sys.executable, "-m", "gridsearch", "sweep"]
     env = {**os.environ, "EPOCH_SECONDS": "30"}
     cut = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)
-    home = folder / "logs" / "hparam_tuning"
+    logdir = folder / "logs" / "hparam_tuning"
     deadline = time.monotonic() + 60
-    while not list(home.glob("run-0001/train/*")):
+    while not list(logdir.glob("run-0001/train/*")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     cut.kill()
@@ -426,14 +426,14 @@ def test_a_repeat_that_failed_is_named_with_its_own_log(folder: Path) -> None:
 def test_importance_says_what_matters_and_refuses_in_words(folder: Path) -> None:
     (folder / "sweep.toml").write_text(NUMBERS.replace("0.75]", '0.75, 0.9] }\nside = { discrete = ["l", "r"]'))
     gridsearch(folder, "sweep")
-    home = "logs/hparam_tuning"
-    told = gridsearch(folder, "importance", home).stdout
+    logdir = "logs/hparam_tuning"
+    told = gridsearch(folder, "importance", logdir).stdout
     assert "accuracy over 8 trials: random forest of 64 trees" in told
     assert told.splitlines()[2].split()[::2] == ["x", "+1.000"]
-    found = json.loads(gridsearch(folder, "importance", home, "--json").stdout)
+    found = json.loads(gridsearch(folder, "importance", logdir, "--json").stdout)
     assert (found["n"], list(found["shares"])) == (8, ["x", "side"])
     assert found["variance"]["effects"][0]["share"] == pytest.approx(1.0)
-    refused = gridsearch(folder, "importance", home, "--metric", "recall")
+    refused = gridsearch(folder, "importance", logdir, "--metric", "recall")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "no trial has a metric 'recall'\n  There are accuracy, best_accuracy" in refused.stderr
 

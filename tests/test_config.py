@@ -378,9 +378,9 @@ def test_a_search_excludes_what_is_within_its_intervals(finite: bool) -> None:
     domains |= {} if finite else {"rate": {"real_interval": [0.0, 1.0]}}
     config = searched([{"units": 50, "kind": "a"}], **domains)
     rest = {} if finite else {"rate": 0.5}
-    assert {"units": 51, "kind": "a", **rest} in config.territory
-    assert {"units": 50, "kind": "b", **rest} in config.territory
-    assert {"units": 50, "kind": "a", **rest} not in config.territory
+    assert {"units": 51, "kind": "a", **rest} in config.search_space
+    assert {"units": 50, "kind": "b", **rest} in config.search_space
+    assert {"units": 50, "kind": "a", **rest} not in config.search_space
     for rule, problem in [
         ({"units": 101}, "units = 101"),
         ({"units": []}, "units no value"),
@@ -400,21 +400,21 @@ def test_a_search_over_several_grids_spans_their_intervals() -> None:
     tables = {"hparams": grids, "model": {"objective": "objectives:numbers"}}
     tables["sweep"] = {"strategy": "random", "trials": 9}
     config = SweepConfig.validate_tables(tables, where="test", folder=Path())
-    domains = {hparam.name: hparam.domain for hparam in config.territory.hparams}
+    domains = {hparam.name: hparam.domain for hparam in config.search_space.hparams}
     assert domains["rate"] == RealInterval(1e-4, 0.1)
     assert domains["width"] == Discrete([1, 64, 2])
     assert domains["optimizer"] == Discrete(["sgd", "adam"])
-    assert {"optimizer": "sgd", "rate": 0.005, "width": 1} not in config.territory
+    assert {"optimizer": "sgd", "rate": 0.005, "width": 1} not in config.search_space
 
 
 def test_a_search_may_have_more_combinations_than_can_be_counted() -> None:
     config = searched([], **{f"width{n}": {"int_interval": [16, 2048]} for n in range(6)})
     assert config.most_trials == 20
-    territory = config.territory
-    assert isinstance(territory, SearchSpace)
-    assert territory.size is None
-    (values,) = islice(territory.sampled(0), 1)
-    assert values in territory
+    search_space = config.search_space
+    assert isinstance(search_space, SearchSpace)
+    assert search_space.size is None
+    (values,) = islice(search_space.sample(0), 1)
+    assert values in search_space
 
 
 def test_an_hparam_declared_twice_in_python_is_refused_as_such_whatever_is_excluded() -> None:

@@ -27,12 +27,12 @@ def page(chromium: str) -> Iterator[Page]:
         browser.close()
 
 
-def test_every_trial_is_a_row_and_a_line(page: Page, home: Path) -> None:
+def test_every_trial_is_a_row_and_a_line(page: Page, logdir: Path) -> None:
     """18 combinations, one of them failing, as a person would look at them."""
     hparams = {"x": {"real_interval": [0.1, 0.9], "points": 9}, "side": {"discrete": ["left", "right"]}}
-    record = sweep(configured(home, hparams, "objectives:numbers")).record
+    record = sweep(configured(logdir, hparams, "objectives:numbers")).record
     assert len(record.trials) == 18
-    with Dashboard(home) as dashboard:
+    with Dashboard(logdir) as dashboard:
         page.goto(f"{dashboard.url}/#hparams")
         table = page.locator("tf-hparams-table-view vaadin-grid")
         expect(table).to_be_visible(timeout=MILLISECONDS)

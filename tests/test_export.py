@@ -15,14 +15,14 @@ from gridsearch.report.export import as_csv, as_json, as_parquet, history, sessi
 from gridsearch.runner.sweep import sweep
 
 
-def swept(home: Path) -> Record:
+def swept(logdir: Path) -> Record:
     hparams = {"behaviour": {"discrete": ["fine", "diverges"]}, "trial": {"discrete": ['a,b\n"c"']}}
     hparams |= {"accuracy": {"discrete": [7]}}
-    return sweep(configured(home, hparams, "objectives:behaving")).record
+    return sweep(configured(logdir, hparams, "objectives:behaving")).record
 
 
-def test_a_row_for_each_session_with_its_values_and_metrics(home: Path) -> None:
-    fine, diverged = csv.DictReader(io.StringIO(as_csv(sessions(swept(home)))))
+def test_a_row_for_each_session_with_its_values_and_metrics(logdir: Path) -> None:
+    fine, diverged = csv.DictReader(io.StringIO(as_csv(sessions(swept(logdir)))))
     assert (fine["trial"], fine["status"], fine["behaviour"], fine["best_accuracy"]) == (
         "run-0001",
         "completed",
@@ -33,8 +33,8 @@ def test_a_row_for_each_session_with_its_values_and_metrics(home: Path) -> None:
     assert (diverged["kind"], diverged["metric.accuracy"]) == ("diverged", "")
 
 
-def test_a_row_for_each_epoch(home: Path) -> None:
-    rows = json.loads(as_json(history(swept(home))))
+def test_a_row_for_each_epoch(logdir: Path) -> None:
+    rows = json.loads(as_json(history(swept(logdir))))
     assert [(row["session"], row["epoch"], row["metric.accuracy"]) for row in rows] == [
         ("run-0001", 1, 0.25),
         ("run-0001", 2, 0.75),
@@ -48,19 +48,19 @@ def test_a_table_of_nothing_has_no_rows() -> None:
     assert json.loads(as_json([])) == []
 
 
-def test_parquet_holds_what_csv_holds(home: Path) -> None:
+def test_parquet_holds_what_csv_holds(logdir: Path) -> None:
     import pyarrow.parquet
 
-    rows = sessions(swept(home))
+    rows = sessions(swept(logdir))
     read = pyarrow.parquet.read_table(io.BytesIO(as_parquet(rows))).to_pylist()
     columns = dict.fromkeys(name for row in rows for name in row)
     assert read == [{name: row.get(name) for name in columns} for row in rows]
 
 
-def test_a_history_in_parquet_keeps_what_is_not_a_number(home: Path) -> None:
+def test_a_history_in_parquet_keeps_what_is_not_a_number(logdir: Path) -> None:
     import pyarrow.parquet
 
-    rows = pyarrow.parquet.read_table(io.BytesIO(as_parquet(history(swept(home))))).to_pylist()
+    rows = pyarrow.parquet.read_table(io.BytesIO(as_parquet(history(swept(logdir))))).to_pylist()
     assert [row["epoch"] for row in rows] == [1, 2, 1]
     assert math.isnan(rows[2]["loss"])
     assert rows[0]["loss"] is None

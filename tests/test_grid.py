@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from laws import assert_refused, assert_space_laws, combinations, declarations, hparam_lists, one_type_each, typed
 from tensorboard.plugins.hparams import summary_v2 as tb
 
-from gridsearch.hparams.domain import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
 from gridsearch.hparams.grid import Grid, GridUnion, Space, space_of
 
 TRILLION = 10**12
@@ -351,7 +352,7 @@ def test_a_combination_from_before_an_hparam_was_declared_is_completed_by_the_gr
     sgd = Grid([HParam("optimizer", Discrete(["sgd"])), HParam("momentum", Discrete([0.0, 0.9]), default=0.0)])
     adam = Grid([HParam("optimizer", Discrete(["adam"])), HParam("beta", Discrete([0.8, 0.9]), default=0.9)])
     both = sgd | adam
-    assert both.completed({"optimizer": "sgd"}) == {"optimizer": "sgd", "momentum": 0.0}
-    assert both.completed({"optimizer": "adam"}) == {"optimizer": "adam", "beta": 0.9}
-    assert both.completed({"optimizer": "sgd", "momentum": 0.9}) == {"optimizer": "sgd", "momentum": 0.9}
-    assert both.completed({"optimizer": "lion"}) == {"optimizer": "lion"}
+    assert both.with_defaults({"optimizer": "sgd"}) == {"optimizer": "sgd", "momentum": 0.0}
+    assert both.with_defaults({"optimizer": "adam"}) == {"optimizer": "adam", "beta": 0.9}
+    assert both.with_defaults({"optimizer": "sgd", "momentum": 0.9}) == {"optimizer": "sgd", "momentum": 0.9}
+    assert both.with_defaults({"optimizer": "lion"}) == {"optimizer": "lion"}

@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 from laws import assert_refused, domains, floats, hparam_lists, ints, names, values_of_one_type
 from tensorboard.plugins.hparams import summary_v2 as tb
 
-from gridsearch.hparams.domain import (
-    LARGEST_INT,
-    Discrete,
-    Domain,
-    HParam,
-    IntInterval,
-    RealInterval,
-    Value,
-    as_domain,
-    combination_id,
-)
+from gridsearch.hparams.combination import combination_id
+from gridsearch.hparams.domain import LARGEST_INT, Discrete, Domain, HParam, IntInterval, RealInterval, Value, as_domain
 
 # Discrete
 

@@ -52,22 +52,22 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_project_of_kerastuners_becomes_a_record(project: Path, home: Path) -> None:
-    imported = import_into(read_project(project, None), home, None)
+def test_a_project_of_kerastuners_becomes_a_record(project: Path, logdir: Path) -> None:
+    imported = import_into(read_project(project, None), logdir, None)
     assert (imported.imported, imported.known, imported.outside) == (3, 0, 0)
-    record = Record.read(home)
+    record = Record.read(logdir)
     assert [trial.status for trial in record.trials] == [Status.COMPLETED, Status.COMPLETED, Status.FAILED]
     assert record.ranked()[0].trial.values == {"x": 0.5, "kind": "a"}
     assert record.ranked()[0].mean("best_epoch") == 4
     assert record.sessions[2].outcome.message == "ValueError: no"
-    verdict = check(home)
+    verdict = check(logdir)
     assert verdict.ok, verdict.differences
-    assert import_into(read_project(project, None), home, None).known == 3, "once is enough"
+    assert import_into(read_project(project, None), logdir, None).known == 3, "once is enough"
 
 
-def test_imported_trials_count_for_the_sweep_that_they_are_imported_into(project: Path, home: Path) -> None:
+def test_imported_trials_count_for_the_sweep_that_they_are_imported_into(project: Path, logdir: Path) -> None:
     hparams = {"x": {"discrete": [0.25, 0.5, 1.0]}, "kind": {"discrete": ["a"]}}
-    config = configured(home, hparams)
+    config = configured(logdir, hparams)
     imported = import_into(read_project(project, None), None, config)
     assert (imported.imported, imported.outside) == (3, 1)
     plan = preview(config).plan
@@ -76,56 +76,56 @@ def test_imported_trials_count_for_the_sweep_that_they_are_imported_into(project
     assert [trial.trial.values["x"] for trial in record.trials] == [0.25, 0.5, 0.75, 1.0]
 
 
-def test_values_are_taken_as_the_sweep_declares_them_or_refused_in_words(home: Path) -> None:
+def test_values_are_taken_as_the_sweep_declares_them_or_refused_in_words(logdir: Path) -> None:
     def source(value: Any) -> ForeignSweep:
         grids = ((HParam("units", Discrete([value])),),)
         found = ForeignTrial({"units": value}, Status.COMPLETED, {0: {"accuracy": 0.5}})
         return ForeignSweep("study", grids, "accuracy", True, (found,))
 
-    config = configured(home, {"units": {"discrete": [64, 128]}})
+    config = configured(logdir, {"units": {"discrete": [64, 128]}})
     for value in (64.5, "64", True):
         with pytest.raises(UserError, match=r"study: HParam 'units': .*\n.*import without --sweep"):
             import_into(source(value), None, config)
-    assert not home.exists()
+    assert not logdir.exists()
     assert import_into(source(128.0), None, config).outside == 0
-    (trial,) = Record.read(home).trials
+    (trial,) = Record.read(logdir).trials
     assert repr(trial.trial.values) == "{'units': 128}"
 
 
 def test_trials_outside_of_a_declared_space_are_imported_into_what_the_dashboard_shows(
-    project: Path, home: Path
+    project: Path, logdir: Path
 ) -> None:
-    config = configured(home, {"x": {"discrete": [1.0]}, "kind": {"discrete": ["a"]}})
+    config = configured(logdir, {"x": {"discrete": [1.0]}, "kind": {"discrete": ["a"]}})
     sweep(config)
     assert import_into(read_project(project, None), None, config).outside == 3
-    verdict = check(home)
+    verdict = check(logdir)
     assert verdict.ok, verdict.differences
 
 
-def test_another_objective_than_the_sweeps_is_refused_before_anything_is_written(project: Path, home: Path) -> None:
+def test_another_objective_than_the_sweeps_is_refused_before_anything_is_written(project: Path, logdir: Path) -> None:
     hparams = {"x": {"discrete": [0.25, 0.5, 1.0]}, "kind": {"discrete": ["a"]}}
     for keys, problem in [
         ({"metric": "f1"}, r"reports val_accuracy, and not the sweep's 'f1'\n.*--metric f1"),
         ({"goal": "min"}, r"'val_accuracy' has the goal max here, and min in the sweep\n.*sweep.goal = 'max'"),
     ]:
         with pytest.raises(UserError, match=problem):
-            import_into(read_project(project, None), None, configured(home, hparams, sweep=keys))
-    assert not home.exists()
+            import_into(read_project(project, None), None, configured(logdir, hparams, sweep=keys))
+    assert not logdir.exists()
 
 
-def test_what_failed_and_was_tried_again_there_is_two_attempts_here(home: Path) -> None:
+def test_what_failed_and_was_tried_again_there_is_two_attempts_here(logdir: Path) -> None:
     def found(status: Status, value: float = 0.0) -> ForeignTrial:
         return ForeignTrial({"x": 0.5}, status, {0: {"accuracy": value}} if value else {})
 
     grids, done, failed = [[HParam("x", Discrete([0.5]))]], Status.COMPLETED, Status.FAILED
     trials = [found(failed), found(done, 0.6), found(failed), found(done, 0.8)]
-    imported = import_into(ForeignSweep("there", grids, "accuracy", True, trials), home, None)
+    imported = import_into(ForeignSweep("there", grids, "accuracy", True, trials), logdir, None)
     assert (imported.imported, imported.known) == (3, 1)
-    record = Record.read(home)
+    record = Record.read(logdir)
     assert [session.name for session in record.sessions] == ["run-0001", "run-0001-a2", "run-0001-r1"]
     assert record.trials[0].status is Status.COMPLETED
     assert record.trials[0].mean("accuracy") == pytest.approx(0.7)
-    verdict = check(home)
+    verdict = check(logdir)
     assert verdict.ok, verdict.differences
 
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_imported_is_told_by_file(project: Path) -> None:
         read_project(project / "trial_0", None)
 
 
-def test_a_study_of_optunas_becomes_a_record(tmp_path: Path, home: Path) -> None:
+def test_a_study_of_optunas_becomes_a_record(tmp_path: Path, logdir: Path) -> None:
     optuna = pytest.importorskip("optuna")
     from gridsearch.importing.optuna import read_study
 
@@ -157,15 +157,15 @@ def test_a_study_of_optunas_becomes_a_record(tmp_path: Path, home: Path) -> None
         return float(rate * 3)
 
     study.optimize(objective, n_trials=6)
-    imported = import_into(read_study(str(tmp_path / "study.db"), None, "accuracy"), home, None)
+    imported = import_into(read_study(str(tmp_path / "study.db"), None, "accuracy"), logdir, None)
     assert imported.imported == 6
-    record = Record.read(home)
+    record = Record.read(logdir)
     assert [trial.trial.values for trial in record.trials] == [trial.params for trial in study.trials]
     assert record.count(Status.STOPPED) == 1
     means = [t.mean("accuracy") for t in record.trials if t.status is Status.COMPLETED]
     assert means == pytest.approx([t.value for t in study.trials if t.value is not None and t.number != 2])
-    assert len(read_epochs(home)["run-0001"]) == 3
-    verdict = check(home)
+    assert len(read_epochs(logdir)["run-0001"]) == 3
+    verdict = check(logdir)
     assert verdict.ok, verdict.differences
     optuna.create_study(storage=storage, study_name="yours")
     with pytest.raises(UserError, match=r"several studies\n.*mine, yours"):
@@ -177,7 +177,7 @@ def test_a_study_of_optunas_becomes_a_record(tmp_path: Path, home: Path) -> None
     assert not (tmp_path / "none.db").exists(), "to look for a study makes none"
 
 
-def test_a_trial_that_hyperband_promoted_is_one_trial(project: Path, home: Path) -> None:
+def test_a_trial_that_hyperband_promoted_is_one_trial(project: Path, logdir: Path) -> None:
     state = json.loads((project / "oracle.json").read_text())
     (project / "oracle.json").write_text(json.dumps({**state, "max_epochs": 5}))
     rungs = [{"tuner/epochs": 2}, {"tuner/epochs": 2}, {}, {"tuner/initial_epoch": 2, "tuner/trial_id": "0", "x": 0.25}]
@@ -189,8 +189,8 @@ def test_a_trial_that_hyperband_promoted_is_one_trial(project: Path, home: Path)
             observed = {"direction": "max", "observations": [{"value": [0.9], "step": 2}]}
             trial |= {"status": "COMPLETED", "metrics": {"metrics": {"val_accuracy": observed}}}
         file.write_text(json.dumps(trial))
-    import_into(read_project(project, None), home, None)
-    record = Record.read(home)
+    import_into(read_project(project, None), logdir, None)
+    record = Record.read(logdir)
     assert {t.trial.values["x"]: t.status for t in record.trials} == {
         0.25: Status.COMPLETED,
         0.5: Status.STOPPED,
@@ -198,7 +198,7 @@ def test_a_trial_that_hyperband_promoted_is_one_trial(project: Path, home: Path)
     }
     assert record.ranked()[0].mean("best_accuracy") == 0.9
     promoted = record.ranked()[0].sessions[0].name
-    assert {n: m["val_accuracy"] for n, m in read_epochs(home)[promoted].items()} == {3: 0.6, 4: 0.9}
+    assert {n: m["val_accuracy"] for n, m in read_epochs(logdir)[promoted].items()} == {3: 0.6, 4: 0.9}
 
 
 @pytest.mark.slow

@@ -11,21 +11,21 @@ from gridsearch.trials import Objective, Outcome, Session, SessionRecord, Status
 
 
 def session(number: int, value: float, ended: float) -> SessionRecord:
-    trial = Trial(number, "", {"x": number})
+    trial = Trial(number, {"x": number})
     outcome = Outcome(Status.COMPLETED, metrics={"accuracy": value, "loss": value})
-    return SessionRecord(Session(trial, 0, 1, 0), outcome, 0.0, ended, told=True)
+    return SessionRecord(Session(trial, 0, 1, 0), outcome, 0.0, ended, delivered=True)
 
 
 @pytest.fixture
-def models(home: Path) -> Path:
-    (home / "models").mkdir(parents=True)
+def models(logdir: Path) -> Path:
+    (logdir / "models").mkdir(parents=True)
     for name in ("run-0001", "run-0002", "run-0003"):
-        (home / "models" / f"{name}.keras").touch()
-    return home
+        (logdir / "models" / f"{name}.keras").touch()
+    return logdir
 
 
-def left(home: Path) -> list[str]:
-    return sorted(file.name for file in (home / "models").iterdir())
+def left(logdir: Path) -> list[str]:
+    return sorted(file.name for file in (logdir / "models").iterdir())
 
 
 @pytest.mark.parametrize(("maximize", "kept"), [(True, "run-0003.keras"), (False, "run-0001.keras")])
@@ -62,8 +62,8 @@ def test_keeping_none_keeps_none(models: Path) -> None:
     assert (left(models), best.bar) == ([], None)
 
 
-def test_only_checkpoints_of_trials_that_are_owed_something_stay(home: Path) -> None:
+def test_only_checkpoints_of_trials_that_are_owed_something_stay(logdir: Path) -> None:
     for name in ("run-0001", "run-0001-r1", "run-0002-r1", "run-0010"):
-        (home / "checkpoints" / name).mkdir(parents=True)
-    remove_checkpoints(home, {"run-0001"})
-    assert sorted(folder.name for folder in (home / "checkpoints").iterdir()) == ["run-0001", "run-0001-r1"]
+        (logdir / "checkpoints" / name).mkdir(parents=True)
+    remove_checkpoints(logdir, {"run-0001"})
+    assert sorted(folder.name for folder in (logdir / "checkpoints").iterdir()) == ["run-0001", "run-0001-r1"]

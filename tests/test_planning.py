@@ -10,7 +10,7 @@ import pytest
 
 from gridsearch.config.sections import DEFAULT_RETRIES, Training
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.combination import Combination
 from gridsearch.record.reader import Record
 from gridsearch.runner.plan import Plan, make_plan, remaining_sessions
 from gridsearch.trials import FailureKind, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
@@ -32,11 +32,11 @@ CRASHED, ORDERLY = (failed(FailureKind.INTERRUPTED, charged=charged) for charged
 def trial(*repeats: list[Outcome], values: Combination | None = None, number: int = 1) -> TrialRecord:
     """A trial of whose repeats each has had these attempts."""
     values = {"x": 0.5} if values is None else values
-    planned = Trial(number, combination_id(values), values)
+    planned = Trial(number, values)
     return TrialRecord(
         planned,
         tuple(
-            SessionRecord(Session(planned, repeat, attempt, repeat), outcome, 0.0, 1.0, told=True)
+            SessionRecord(Session(planned, repeat, attempt, repeat), outcome, 0.0, 1.0, delivered=True)
             for repeat, outcomes in enumerate(repeats)
             for attempt, outcome in enumerate(outcomes, 1)
         ),
@@ -146,7 +146,7 @@ def test_a_failed_repeat_is_tried_again_when_asked_for_and_nothing_else_is() -> 
 
 def recorded(config: SweepConfig, *trials: TrialRecord) -> Record:
     return Record(
-        Path("home"),
+        Path("logdir"),
         config.space.hparams,
         config.objective,
         config.recipe(),

@@ -18,8 +18,8 @@ def test_a_sweep_counts_as_its_sessions_end() -> None:
     )
 
     def ended(number: int, outcome: Outcome) -> str:
-        session = Session(Trial(number, str(number), {"x": number}), 0, 1, 0)
-        begun = SessionRecord(session, Outcome(Status.RUNNING), 0.0, None, told=False)
+        session = Session(Trial(number, {"x": number}), 0, 1, 0)
+        begun = SessionRecord(session, Outcome(Status.RUNNING), 0.0, None, delivered=False)
         tally.begin(begun)
         tally.end(replace(begun, outcome=outcome, ended=10.0))
         return str(tally)

@@ -62,50 +62,50 @@ def kinds(record: Record) -> dict[str, FailureKind | None]:
     return {session.name: session.outcome.kind for session in record.sessions}
 
 
-def test_every_combination_is_trained_and_told_in_order(home: Path) -> None:
+def test_every_combination_is_trained_and_told_in_order(logdir: Path) -> None:
     listener = Listener()
-    record = run(configured(home, X), listener)
+    record = run(configured(logdir, X), listener)
     assert [trial.mean("accuracy") for trial in record.trials] == [0.25, 0.5, 0.75]
     first = [what for what in listener.heard if "run-0001" in what]
     assert first == ["begin run-0001", *(f"epoch run-0001 {n}" for n in range(3)), "end run-0001 completed"]
-    assert all(session.told for session in record.sessions)
+    assert all(session.delivered for session in record.sessions)
 
 
-def test_nothing_finished_is_trained_again(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_finished_is_trained_again(logdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAININGS", str(tmp_path / "trainings"))
-    run(configured(home, X))
+    run(configured(logdir, X))
     again = Listener()
-    run(configured(home, X), again)
+    run(configured(logdir, X), again)
     assert (tmp_path / "trainings").read_text().split() == ["0.25", "0.5", "0.75"]
     assert again.heard == []
 
 
-def test_a_wider_domain_trains_only_what_is_new_and_a_narrower_one_hides_nothing(home: Path) -> None:
-    run(configured(home, X))
+def test_a_wider_domain_trains_only_what_is_new_and_a_narrower_one_hides_nothing(logdir: Path) -> None:
+    run(configured(logdir, X))
     listener = Listener()
-    wider = configured(home, {"x": {"discrete": [0.9, 0.25, 0.5, 0.75]}})
+    wider = configured(logdir, {"x": {"discrete": [0.9, 0.25, 0.5, 0.75]}})
     assert str(preview(wider).plan) == "4 combinations: 3 completed, 0 failed, 1 new"
     run(wider, listener)
     assert [what for what in listener.heard if what.startswith("end")] == ["end run-0004 completed"]
-    narrower = configured(home, {"x": {"discrete": [0.9]}})
+    narrower = configured(logdir, {"x": {"discrete": [0.9]}})
     plan = preview(narrower).plan
     assert (plan.combinations, plan.completed, plan.outside) == (1, 1, 3)
     assert len(run(narrower).trials) == 4
 
 
-def test_an_hparam_with_a_default_counts_for_what_was_trained_before(home: Path) -> None:
-    run(configured(home, X))
-    extended = configured(home, {**X, "width": {"discrete": [1, 2], "default": 1}})
+def test_an_hparam_with_a_default_counts_for_what_was_trained_before(logdir: Path) -> None:
+    run(configured(logdir, X))
+    extended = configured(logdir, {**X, "width": {"discrete": [1, 2], "default": 1}})
     assert str(preview(extended).plan) == "6 combinations: 3 completed, 0 failed, 3 new"
     record = run(extended)
     assert [trial.trial.values for trial in record.trials[3:]] == [{"x": x, "width": 2} for x in (0.25, 0.5, 0.75)]
     assert str(preview(extended).plan) == "6 combinations: 6 completed, 0 failed, 0 new"
 
 
-def test_each_way_of_failing_is_its_own_outcome_and_the_others_complete(home: Path) -> None:
+def test_each_way_of_failing_is_its_own_outcome_and_the_others_complete(logdir: Path) -> None:
     behaviours = ["fine", "raises", "diverges", "killed", "leaves", "hangs"]
     config = configured(
-        home,
+        logdir,
         {"behaviour": {"discrete": behaviours}},
         "objectives:behaving",
         training={"stall_after": 3.0},
@@ -126,9 +126,9 @@ def test_each_way_of_failing_is_its_own_outcome_and_the_others_complete(home: Pa
     }
 
 
-def test_a_trial_that_takes_too_long_is_ended(home: Path) -> None:
+def test_a_trial_that_takes_too_long_is_ended(logdir: Path) -> None:
     config = configured(
-        home,
+        logdir,
         {"behaviour": {"discrete": ["hangs"]}},
         "objectives:behaving",
         training={"timeout": 2.0},
@@ -137,44 +137,44 @@ def test_a_trial_that_takes_too_long_is_ended(home: Path) -> None:
     assert kinds(run(config)) == {"run-0001": FailureKind.TIMEOUT}
 
 
-def test_retries_are_counted_on_disk_and_asked_for_ones_are_given(home: Path) -> None:
-    config = configured(home, {"behaviour": {"discrete": ["raises"]}}, "objectives:behaving",
+def test_retries_are_counted_on_disk_and_asked_for_ones_are_given(logdir: Path) -> None:
+    config = configured(logdir, {"behaviour": {"discrete": ["raises"]}}, "objectives:behaving",
                         training={"retries": {"exception": 2}})  # fmt: skip
     assert list(kinds(run(config))) == ["run-0001", "run-0001-a2", "run-0001-a3"]
     assert len(run(config).sessions) == 3
     assert len(run(config, limits=Limits(retry_failed=True)).sessions) == 4
 
 
-def test_repeats_share_a_trial_and_raising_them_trains_only_the_missing_ones(home: Path) -> None:
-    run(configured(home, X, training={"repeats": 2}))
+def test_repeats_share_a_trial_and_raising_them_trains_only_the_missing_ones(logdir: Path) -> None:
+    run(configured(logdir, X, training={"repeats": 2}))
     listener = Listener()
-    record = run(configured(home, X, training={"repeats": 3}), listener)
+    record = run(configured(logdir, X, training={"repeats": 3}), listener)
     assert [what for what in listener.heard if what.startswith("begin")] == [f"begin run-000{n}-r2" for n in (1, 2, 3)]
     assert [session.session.seed for session in record.trials[0].sessions] == [0, 1, 2]
 
 
-def test_a_sweep_gives_up_after_as_many_failures_as_it_may_have(home: Path) -> None:
+def test_a_sweep_gives_up_after_as_many_failures_as_it_may_have(logdir: Path) -> None:
     hparams = {"behaviour": {"discrete": ["raises", "diverges", "fine"]}}
-    config = configured(home, hparams, "objectives:behaving")
+    config = configured(logdir, hparams, "objectives:behaving")
     assert len(run(config, limits=Limits(max_failures=1)).sessions) == 1
     assert [trial.status for trial in run(config).trials] == [Status.FAILED, Status.FAILED, Status.COMPLETED]
 
 
-def test_a_writer_that_fails_is_switched_off_and_the_next_run_tells_it_everything(home: Path) -> None:
+def test_a_writer_that_fails_is_switched_off_and_the_next_run_tells_it_everything(logdir: Path) -> None:
     warnings: list[str] = []
     deaf, other = Listener(raises_at="begin run-0002"), Listener()
-    record = run(configured(home, X), deaf, other, warn=warnings.append)
+    record = run(configured(logdir, X), deaf, other, warn=warnings.append)
     assert record.count(Status.COMPLETED) == 3
     assert deaf.heard[-1] == "end run-0001 completed"
     assert other.heard[-1] == "end run-0003 completed"
     assert warnings == ["Listener is switched off, the record goes on without it: OSError: no one is listening"]
     later = Listener()
-    run(configured(home, X), later)
+    run(configured(logdir, X), later)
     assert later.heard == ["end run-0002 completed", "end run-0003 completed"]
 
 
 def test_a_record_that_cannot_be_written_ends_the_sweep_and_what_was_finished_is_kept(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gridsearch.record.journal import Journal
 
@@ -191,18 +191,18 @@ def test_a_record_that_cannot_be_written_ends_the_sweep_and_what_was_finished_is
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "end", full)
         with pytest.raises(LogdirError, match="Make room"):
-            run(configured(home, X))
-    record = run(configured(home, X))
+            run(configured(logdir, X))
+    record = run(configured(logdir, X))
     assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 3
     assert kinds(record)["run-0002"] is FailureKind.INTERRUPTED
     assert "run-0001-a2" not in kinds(record)
 
 
 def test_a_stop_signal_closes_what_runs_and_the_same_sweep_goes_on(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    logdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GO_ON", str(tmp_path / "go"))
-    config = configured(home, {"behaviour": {"discrete": ["fine", "waits"]}}, "objectives:behaving",
+    config = configured(logdir, {"behaviour": {"discrete": ["fine", "waits"]}}, "objectives:behaving",
                         sweep={"executor": "processes", "workers": 1})  # fmt: skip
     listener = Listener()
 
@@ -214,7 +214,7 @@ def test_a_stop_signal_closes_what_runs_and_the_same_sweep_goes_on(
     threading.Thread(target=stop_when_the_second_runs).start()
     with pytest.raises(Interrupted):
         run(config, listener)
-    record = Record.read(home)
+    record = Record.read(logdir)
     assert kinds(record) == {"run-0001": None, "run-0002": FailureKind.INTERRUPTED}
     assert not record.sessions[1].outcome.charged
     assert listener.heard[-1] == "end run-0002 failed"
@@ -223,7 +223,7 @@ def test_a_stop_signal_closes_what_runs_and_the_same_sweep_goes_on(
 
 
 def test_a_stop_signal_ends_the_decoding_of_pictures(
-    pictures: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Path, logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(*arguments: Any, **more: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -231,135 +231,135 @@ def test_a_stop_signal_ends_the_decoding_of_pictures(
         raise AssertionError("nobody has stopped this")
 
     monkeypatch.setattr("gridsearch.training.cache.decode", slow)
-    monkeypatch.setenv("GRIDSEARCH_CACHE", str(home.parent / "cache"))
+    monkeypatch.setenv("GRIDSEARCH_CACHE", str(logdir.parent / "cache"))
     tables = {
         "hparams": {"learning_rate": {"discrete": [0.1]}},
         "data": {"train": str(pictures / "train"), "validation": str(pictures / "validation"), "batch_size": 1},
-        "sweep": {"logdir": str(home)},
+        "sweep": {"logdir": str(logdir)},
     }
-    config = SweepConfig.validate_tables(tables, where="test", folder=home.parent)
+    config = SweepConfig.validate_tables(tables, where="test", folder=logdir.parent)
     with pytest.raises(Interrupted):
         sweep(config)
-    assert not list((home.parent / "cache").rglob("*.npy"))
+    assert not list((logdir.parent / "cache").rglob("*.npy"))
 
 
 def test_where_trials_may_go_on_from_a_rung_there_is_a_worker_for_each_place(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gridsearch.executors.placement.choose_places", lambda *settings: [Place()] * 8)
     plan = Plan(combinations=36, completed=35, failed=0, unfinished=1, outside=0)
     slots = {}
     for pruner in (None, "halving"):
         tables = {"executor": "processes"} | ({"pruner": pruner} if pruner else {})
-        config = configured(home, X, sweep=tables)
+        config = configured(logdir, X, sweep=tables)
         with closing(_executor(config, StopRequest(), plan)) as executor:
             slots[pruner] = executor.slots
     assert slots == {None: 1, "halving": 8}
 
 
-def test_a_stop_signal_reaches_a_trial_in_this_very_process(home: Path) -> None:
-    config = configured(home, {"behaviour": {"discrete": ["hangs"]}}, "objectives:behaving")
+def test_a_stop_signal_reaches_a_trial_in_this_very_process(logdir: Path) -> None:
+    config = configured(logdir, {"behaviour": {"discrete": ["hangs"]}}, "objectives:behaving")
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
     timer.start()
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted):
         run(config)
-    assert kinds(Record.read(home)) == {"run-0001": FailureKind.INTERRUPTED}
+    assert kinds(Record.read(logdir)) == {"run-0001": FailureKind.INTERRUPTED}
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_the_combinations_of_a_union_of_grids_are_each_trained_once(home: Path) -> None:
+def test_the_combinations_of_a_union_of_grids_are_each_trained_once(logdir: Path) -> None:
     grids: Any = [{"x": {"discrete": [0.1, 0.2]}}, {"x": {"discrete": [0.2, 0.3]}}]
-    record = run(configured(home, grids))
+    record = run(configured(logdir, grids))
     assert [trial.trial.values["x"] for trial in record.trials] == [0.1, 0.2, 0.3]
 
 
-def test_a_display_that_fails_costs_nothing_but_itself(home: Path) -> None:
+def test_a_display_that_fails_costs_nothing_but_itself(logdir: Path) -> None:
     warnings: list[str] = []
     deaf = Listener(raises_at="begin run-0001")
-    record = run(configured(home, X), displays=lambda plan, record, slots: [deaf], warn=warnings.append)
+    record = run(configured(logdir, X), displays=lambda plan, record, slots: [deaf], warn=warnings.append)
     assert record.count(Status.COMPLETED) == 3
-    assert all(session.told for session in record.sessions)
+    assert all(session.delivered for session in record.sessions)
     assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("behaviour", ["exits", "odd bytes"])
-def test_whatever_an_objective_raises_is_its_own_outcome_and_can_be_read_again(home: Path, behaviour: str) -> None:
-    config = configured(home, {"behaviour": {"discrete": [behaviour, "fine"]}}, "objectives:behaving")
+def test_whatever_an_objective_raises_is_its_own_outcome_and_can_be_read_again(logdir: Path, behaviour: str) -> None:
+    config = configured(logdir, {"behaviour": {"discrete": [behaviour, "fine"]}}, "objectives:behaving")
     assert [trial.status for trial in run(config).trials] == [Status.FAILED, Status.COMPLETED]
     assert len(run(config).sessions) == 2
 
 
-def test_an_objective_is_seeded_with_its_sessions_seed(home: Path, tmp_path: Path) -> None:
+def test_an_objective_is_seeded_with_its_sessions_seed(logdir: Path, tmp_path: Path) -> None:
     hparams = {"behaviour": {"discrete": ["random"]}, "again": {"discrete": [1, 2]}}
     records = [
-        run(configured(place, hparams, "objectives:behaving", training={"repeats": 2})) for place in (home, tmp_path)
+        run(configured(place, hparams, "objectives:behaving", training={"repeats": 2})) for place in (logdir, tmp_path)
     ]
     scores = [[s.outcome.metrics["accuracy"] for s in record.sessions] for record in records]
     assert scores[0] == scores[1]
     assert scores[0][0] == scores[0][2] != scores[0][1], "a seed for each repeat, the same for every combination"
 
 
-def test_a_swept_seed_is_the_seed(home: Path) -> None:
+def test_a_swept_seed_is_the_seed(logdir: Path) -> None:
     hparams = {"behaviour": {"discrete": ["random"]}, "seed": {"discrete": [1, 2, 3]}}
-    record = run(configured(home, hparams, "objectives:behaving"))
+    record = run(configured(logdir, hparams, "objectives:behaving"))
     assert [session.session.seed for session in record.sessions] == [1, 2, 3]
     assert len({session.outcome.metrics["accuracy"] for session in record.sessions}) == 3
 
 
-def test_an_objective_may_be_silent_unless_it_was_said_how_long(home: Path) -> None:
-    assert configured(home, X).stall_after is None
-    assert configured(home, X, training={"stall_after": 5}).stall_after == 5
+def test_an_objective_may_be_silent_unless_it_was_said_how_long(logdir: Path) -> None:
+    assert configured(logdir, X).stall_after is None
+    assert configured(logdir, X, training={"stall_after": 5}).stall_after == 5
 
 
-def test_failures_are_counted_in_trials_not_in_repeats(home: Path) -> None:
+def test_failures_are_counted_in_trials_not_in_repeats(logdir: Path) -> None:
     hparams = {"behaviour": {"discrete": ["raises", "diverges", "infinite", "fine"]}}
-    config = configured(home, hparams, "objectives:behaving", training={"repeats": 3})
+    config = configured(logdir, hparams, "objectives:behaving", training={"repeats": 3})
     record = run(config, limits=Limits(max_failures=2))
     assert [trial.status for trial in record.trials] == [Status.FAILED] * 2
 
 
-def test_a_combination_that_two_grids_read_differently_is_trained_once(home: Path) -> None:
-    run(configured(home, {"x": {"discrete": [0.5]}}))
+def test_a_combination_that_two_grids_read_differently_is_trained_once(logdir: Path) -> None:
+    run(configured(logdir, {"x": {"discrete": [0.5]}}))
     grids: Any = [
         {"x": {"discrete": [0.5]}, "width": {"discrete": [1, 2], "default": 1}},
         {"x": {"discrete": [0.5, 0.75]}},
     ]
-    both = configured(home, grids)
+    both = configured(logdir, grids)
     assert run(both).count(Status.COMPLETED) == 4
     assert preview(both).plan.left == 0
 
 
-def test_a_default_declared_later_joins_what_was_trained_before_and_after(home: Path) -> None:
-    run(configured(home, {"x": {"discrete": [0.5]}}))
+def test_a_default_declared_later_joins_what_was_trained_before_and_after(logdir: Path) -> None:
+    run(configured(logdir, {"x": {"discrete": [0.5]}}))
     wide = {"x": {"discrete": [0.5]}, "width": {"discrete": [1, 2]}}
-    run(configured(home, wide))
-    joined = configured(home, {**wide, "width": {"discrete": [1, 2], "default": 1}})
+    run(configured(logdir, wide))
+    joined = configured(logdir, {**wide, "width": {"discrete": [1, 2], "default": 1}})
     plan = preview(joined).plan
     assert (plan.combinations, plan.completed, plan.new) == (2, 2, 0)
     assert len(run(joined).sessions) == 3
 
 
-def test_a_plan_for_another_recipe_is_refused_as_the_sweep_would_be(home: Path) -> None:
-    run(configured(home, X))
+def test_a_plan_for_another_recipe_is_refused_as_the_sweep_would_be(logdir: Path) -> None:
+    run(configured(logdir, X))
     with pytest.raises(LogdirError, match=r"training\.seed: recorded 0, now 1"):
-        preview(configured(home, X, training={"seed": 1}))
+        preview(configured(logdir, X, training={"seed": 1}))
 
 
-def test_of_equal_trials_the_one_whose_model_was_kept_keeps_it_in_the_next_run(home: Path) -> None:
-    config = configured(home, {"x": {"discrete": [0.25, 0.5]}})
-    with Journal(home) as journal:
-        journal.settle(config, config.recipe())
+def test_of_equal_trials_the_one_whose_model_was_kept_keeps_it_in_the_next_run(logdir: Path) -> None:
+    config = configured(logdir, {"x": {"discrete": [0.25, 0.5]}})
+    with Journal(logdir) as journal:
+        journal.declare(config, config.recipe())
         with journal.transaction():
             sessions = [Session(journal.plan({"x": x}), 0, 1, 0) for x in (0.25, 0.5)]
             for session in sessions:
                 journal.begin(session, 0.0, {"boot": journal.boot})
             for ended, session in enumerate(reversed(sessions)):  # the second trial ended first
                 journal.end(session.name, Outcome(Status.COMPLETED, metrics={"accuracy": 0.9}), float(ended))
-    (home / "models").mkdir()
-    (home / "models" / "run-0002.keras").touch()
+    (logdir / "models").mkdir()
+    (logdir / "models" / "run-0002.keras").touch()
     run(config)
-    assert [file.name for file in (home / "models").iterdir()] == ["run-0002.keras"]
+    assert [file.name for file in (logdir / "models").iterdir()] == ["run-0002.keras"]
 
 
 class AllAtOnce:
@@ -390,12 +390,12 @@ class AllAtOnce:
 
 @pytest.mark.parametrize("method", ["tell", "report"])
 def test_what_came_in_one_batch_with_the_end_at_which_the_strategy_failed_is_told_as_it_is_recorded(
-    home: Path, monkeypatch: pytest.MonkeyPatch, method: str
+    logdir: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     def raising(self: object, *about: object) -> None:
         raise ZeroDivisionError("no idea")
 
-    config, listener = configured(home, X, sweep={"pruner": "median"}), Listener()
+    config, listener = configured(logdir, X, sweep={"pruner": "median"}), Listener()
     with monkeypatch.context() as patched:
         patched.setattr("gridsearch.runner.sweep.InlineExecutor", AllAtOnce)
         patched.setattr(MedianStopping, method, raising)
@@ -403,16 +403,16 @@ def test_what_came_in_one_batch_with_the_end_at_which_the_strategy_failed_is_tol
             run(config, listener)
     ends = [f"end run-000{n} completed" for n in (1, 2)]
     assert [what for what in listener.heard if what.startswith("end")] == ends
-    assert all(session.told for session in Record.read(home).sessions)
-    assert check(home).ok
+    assert all(session.delivered for session in Record.read(logdir).sessions)
+    assert check(logdir).ok
     assert run(config).count(Status.COMPLETED) == 3
 
 
-def test_what_a_session_says_after_its_end_is_not_heard(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_session_says_after_its_end_is_not_heard(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gridsearch.runner.sweep.InlineExecutor", AllAtOnce)
     listener = Listener()
-    assert run(configured(home, X), listener).count(Status.COMPLETED) == 3
+    assert run(configured(logdir, X), listener).count(Status.COMPLETED) == 3
     assert "epoch run-0001 3" not in listener.heard
-    assert {name: list(epochs) for name, epochs in read_epochs(home).items()} == {
+    assert {name: list(epochs) for name, epochs in read_epochs(logdir).items()} == {
         f"run-000{n}": [0, 1, 2] for n in (1, 2, 3)
     }

@@ -18,11 +18,11 @@ from gridsearch.strategies.replay import ReplayedSweep
 FIXTURE = Path(__file__).parent / "fixtures" / "recorded36.json"
 
 
-def test_a_sweep_kept_as_a_table_answers_as_it_did(home: Path, tmp_path: Path) -> None:
+def test_a_sweep_kept_as_a_table_answers_as_it_did(logdir: Path, tmp_path: Path) -> None:
     hparams = {"x": {"discrete": [n / 16 for n in range(12)]}, "seed": {"discrete": [1, 2, 3]}}
-    record = sweep(configured(home, hparams, training={"epochs": 3})).record
+    record = sweep(configured(logdir, hparams, training={"epochs": 3})).record
     file = tmp_path / "table.json"
-    file.write_text(json.dumps(kept(home)))
+    file.write_text(json.dumps(kept(logdir)))
     table = load(file)
     assert len(table.curves) == 36
     assert table.epochs == 3

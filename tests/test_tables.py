@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laws import tables_of_cells
 
-from gridsearch.hparams.domain import Combination
+from gridsearch.hparams.combination import Combination
 from gridsearch.record.reader import Record
 from gridsearch.report.text import (
     align_columns,
@@ -111,15 +111,15 @@ def test_every_cell_stands_in_its_column(table: list[list[str]]) -> None:
 
 
 def trial(number: int, values: Combination, *outcomes: Outcome) -> TrialRecord:
-    planned = Trial(number, f"id{number}", values)
+    planned = Trial(number, values)
     return TrialRecord(
         planned,
-        tuple(SessionRecord(Session(planned, r, 1, r), o, 0.0, 1.0, told=True) for r, o in enumerate(outcomes)),
+        tuple(SessionRecord(Session(planned, r, 1, r), o, 0.0, 1.0, delivered=True) for r, o in enumerate(outcomes)),
     )
 
 
 def record(*trials: TrialRecord, objective: Objective | None = None) -> Record:
-    return Record(Path("home"), (), objective or Objective(), {}, {}, Path(), False, trials)
+    return Record(Path("logdir"), (), objective or Objective(), {}, {}, Path(), False, trials)
 
 
 def result(accuracy: float, status: Status = Status.COMPLETED, **metrics: float) -> Outcome:

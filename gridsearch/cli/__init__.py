@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "main"]
 
-DEFAULT_HOME = Path("logs/hparam_tuning")
+DEFAULT_LOGDIR = Path("logs/hparam_tuning")
 
 PATH = click.Path(path_type=Path)
 
@@ -38,7 +38,7 @@ def logdir_argument(command: Callable[..., Any]) -> Callable[..., Any]:
         named: Path | None = context.meta.get("logdir")
         if place is not None and named is not None:
             raise click.UsageError(f"two log directories: {place} and --logdir {named}")
-        return place or named or _home()
+        return place or named or _logdir()
 
     def remembered(context: click.Context, parameter: click.Parameter, named: Path | None) -> None:
         context.meta["logdir"] = named
@@ -48,13 +48,13 @@ def logdir_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("logdir", type=PATH, required=False, callback=chosen)(option(command))
 
 
-def _home() -> Path:
+def _logdir() -> Path:
     """The log directory that the working directory's sweep file names, or the default."""
     try:
         named = tomllib.loads(Path("sweep.toml").read_text(encoding="utf-8"))["sweep"]["logdir"]
     except (OSError, ValueError, KeyError, TypeError):  # none, or none that can be read: `sweep` will tell
-        return DEFAULT_HOME
-    return Path(named) if isinstance(named, str) else DEFAULT_HOME
+        return DEFAULT_LOGDIR
+    return Path(named) if isinstance(named, str) else DEFAULT_LOGDIR
 
 
 def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -250,7 +250,7 @@ def predict(trial: str, pictures: tuple[Path, ...], logdir: Path | None, as_json
     """Ask the kept model of TRIAL, such as run-0007, what each PICTURE shows."""
     from gridsearch.cli.commands import predict as commands
 
-    commands.predict(logdir or _home(), trial, pictures, as_json)
+    commands.predict(logdir or _logdir(), trial, pictures, as_json)
 
 
 @cli.command("import")
@@ -279,7 +279,7 @@ def tensorboard(logdir: Path | None, arguments: tuple[str, ...]) -> None:
 
     if logdir is None and arguments and not arguments[0].startswith("-"):
         logdir, arguments = Path(arguments[0]), arguments[1:]
-    commands.tensorboard(logdir or _home(), arguments)
+    commands.tensorboard(logdir or _logdir(), arguments)
 
 
 @cli.group()

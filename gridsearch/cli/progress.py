@@ -53,7 +53,7 @@ class ProgressCounts:
         """A session is counted from here on; the trial has not failed while it runs."""
         self._begun.add(session.name)
         self._failed.discard(session.session.trial.number)
-        if session.outcome.facts.get("continued"):  # it was counted when it was put aside
+        if session.resumed is not None:  # it was counted when it was put aside
             self.completed -= 1
 
     def end(self, session: SessionRecord) -> None:
@@ -106,11 +106,11 @@ class ProgressCounts:
         return f"{self.done} done  {self.failed} failed  {self.left} left{eta}  {self.best}".rstrip()
 
 
-def ended_line(session: SessionRecord, objective: Objective, home: Path) -> str:
+def ended_line(session: SessionRecord, objective: Objective, logdir: Path) -> str:
     """One line about an ended session: what came of it, or why it failed and where its log is."""
     outcome = session.outcome
     if not session.status.has_result:
-        return f"{session.name} failed ({outcome.kind}): {outcome.message}  {home / session.name / 'log.txt'}"
+        return f"{session.name} failed ({outcome.kind}): {outcome.message}  {logdir / session.name / 'log.txt'}"
     shown = format_metric(outcome.metrics.get(objective.metric))
     took = format_duration(outcome.metrics.get("seconds", 0.0))
     values = format_values(session.session.trial.values)
@@ -120,8 +120,8 @@ def ended_line(session: SessionRecord, objective: Objective, home: Path) -> str:
 class PlainProgress:
     """A line per ended trial, for logs and pipes."""
 
-    def __init__(self, tally: ProgressCounts, objective: Objective, home: Path, say: Callable[[str], None]) -> None:
-        self._tally, self._objective, self._home, self._say = tally, objective, home, say
+    def __init__(self, tally: ProgressCounts, objective: Objective, logdir: Path, say: Callable[[str], None]) -> None:
+        self._tally, self._objective, self._logdir, self._say = tally, objective, logdir, say
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +139,7 @@ class PlainProgress:
     def end(self, session: SessionRecord) -> None:
         """Say what came of it."""
         self._tally.end(session)
-        self._say(f"{ended_line(session, self._objective, self._home)}  [{self._tally}]")
+        self._say(f"{ended_line(session, self._objective, self._logdir)}  [{self._tally}]")
 
 
 class LiveProgress:
@@ -148,17 +148,19 @@ class LiveProgress:
     Args:
         tally: the counts.
         objective: its metric is shown.
-        home: where logs are.
+        logdir: where logs are.
         epochs: of a trial, if they are known beforehand.
         total: trials of the plan.
     """
 
-    def __init__(self, tally: ProgressCounts, objective: Objective, home: Path, epochs: int | None, total: int) -> None:
+    def __init__(
+        self, tally: ProgressCounts, objective: Objective, logdir: Path, epochs: int | None, total: int
+    ) -> None:
         from rich.console import Console
         from rich.live import Live
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self._tally, self._objective, self._home, self._epochs = tally, objective, home, epochs
+        self._tally, self._objective, self._logdir, self._epochs = tally, objective, logdir, epochs
         self._console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("sweep"), BarColumn(24), TextColumn("{task.description}"), console=self._console
@@ -210,5 +212,5 @@ class LiveProgress:
         self._running.pop(session.name, None)
         self._bar.update(self._task, description=str(self._tally), completed=self._tally.done + self._tally.failed)
         style = "" if session.status in (Status.COMPLETED, Status.STOPPED) else "red"
-        line = ended_line(session, self._objective, self._home)
+        line = ended_line(session, self._objective, self._logdir)
         self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -40,7 +40,8 @@ from gridsearch.config.sections import (
 )
 from gridsearch.config.toml import apply_override, drop_none, explain_errors, read_tables
 from gridsearch.errors import SweepFileError
-from gridsearch.hparams.domain import Combination, HParam, Value
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import HParam, Value
 from gridsearch.hparams.grid import Space, space_of
 from gridsearch.hparams.key_errors import KeyedError, collect_errors, find_closest
 from gridsearch.hparams.search_space import SearchSpace
@@ -104,7 +105,7 @@ class SweepConfig(Section):
         try:
             space_of(self.hparams)
             key = "sweep.exclude"
-            _ = self.territory
+            _ = self.search_space
         except (ValueError, TypeError) as error:
             raise KeyedError(key, error) from error
 
@@ -147,7 +148,7 @@ class SweepConfig(Section):
             return None
         return next((section for section, kind in SECTIONS.items() if name in kind.model_fields), None)
 
-    def _with(self, section: str, values: Combination) -> Any:
+    def _with(self, section: str, values: Mapping[str, Value]) -> Any:
         current: Section = getattr(self, section)
         return type(current).model_validate({**current.model_dump(exclude_unset=True), **values})
 
@@ -157,15 +158,15 @@ class SweepConfig(Section):
         return space_of(self.hparams, self.sweep.exclude if self.sweep.strategy == "grid" else ())
 
     @cached_property
-    def territory(self) -> Space | SearchSpace:
+    def search_space(self) -> Space | SearchSpace:
         """Every combination that may be trained: those of the grid, or of the space that a search goes through."""
         return self.space if self.sweep.strategy == "grid" else SearchSpace(self.hparams, self.sweep.exclude)
 
     @property
     def most_trials(self) -> int | None:
         """How many trials there will be at most, as far as that is known beforehand."""
-        territory = self.territory
-        size = territory.size if isinstance(territory, SearchSpace) else len(territory)
+        search_space = self.search_space
+        size = search_space.size if isinstance(search_space, SearchSpace) else len(search_space)
         limits = [
             limit
             for limit in (size, self.sweep.trials, count_bracket_trials(self.sweep, self.training))

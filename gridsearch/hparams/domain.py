@@ -1,4 +1,4 @@
-"""The words of a search space: a hyperparameter, the domain of its values, the identity of a combination.
+"""The words of a search space: a hyperparameter, the domain of its values.
 
 Constructors are TensorBoard's (``tensorboard.plugins.hparams.api``), without importing it, and its own objects are
 accepted wherever ours are. Three differences, each for a reason its users know:
@@ -13,30 +13,23 @@ accepted wherever ours are. Three differences, each for a reason its users know:
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
-    "Combination",
     "Discrete",
     "Domain",
     "HParam",
     "IntInterval",
     "RealInterval",
     "Value",
-    "combination_id",
 ]
 
 Value = bool | int | float | str
 """A hyperparameter's value: what TensorBoard can show in a cell."""
-
-Combination = Mapping[str, Value]
-"""One value for each HParam, by name."""
 
 DTYPES: tuple[type[Value], ...] = (bool, int, float, str)
 
@@ -297,14 +290,3 @@ class HParam:
             raise TypeError(f"{hparam!r} is not an HParam")
         display_name, description = getattr(hparam, "display_name", None), getattr(hparam, "description", None)
         return cls(hparam.name, as_domain(hparam.domain), display_name, description)
-
-
-def combination_id(values: Combination) -> str:
-    """The identity of a combination: 20 hex digits of SHA-256 over canonical JSON.
-
-    Names are sorted, so the order of declaration does not count; the grid's size and the order of values are not part
-    of it. JSON keeps types apart (``1``, ``1.0``, ``true`` and ``"1"`` are four texts), so the values must have been
-    cast by their domains.
-    """
-    text = json.dumps(dict(values), sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:20]

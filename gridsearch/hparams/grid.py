@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, overload
 
-from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, Value
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import Discrete, Domain, HParam, Value
 
 __all__ = ["Grid", "GridUnion", "Space", "as_list", "space_of", "unite_hparams"]
 
@@ -64,7 +65,7 @@ class Space(Sequence[Combination]):
         """The combination at an index from 0, known to be within."""
 
     @abstractmethod
-    def completed(self, values: Combination) -> Combination:
+    def with_defaults(self, values: Mapping[str, Value]) -> Combination:
         """A combination recorded earlier as it reads today: an HParam declared since then had its default."""
 
     def __or__(self, other: Space) -> GridUnion:
@@ -123,7 +124,7 @@ class Grid(Space):
             raise ValueError(f"exclude rule gives {hparam.name} no value, so it would exclude nothing")
         return frozenset(found)
 
-    def narrowed(self, rule: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def narrow(self, rule: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What of a rule can match here: its values that this grid takes. None if nothing can."""
         domains = {hparam.name: hparam.domain for hparam in self.hparams}
         if not rule or not set(rule) <= set(domains):
@@ -198,7 +199,8 @@ class Grid(Space):
         return self._count(0, self._start())
 
     def _at(self, index: int) -> Combination:
-        alive, chosen = self._start(), {}
+        alive = self._start()
+        chosen: dict[str, Value] = {}
         for depth, (hparam, values) in enumerate(zip(self.hparams, self._values, strict=True)):
             if not self._constrained(alive, depth):
                 digit, index = divmod(index, self._count(depth + 1, alive))
@@ -211,12 +213,12 @@ class Grid(Space):
                         break
                     index -= under
             chosen[hparam.name] = values[digit]
-        return chosen
+        return Combination(chosen)
 
     def __iter__(self) -> Iterator[Combination]:
         names = [hparam.name for hparam in self.hparams]
         if not self._regions:
-            yield from (dict(zip(names, values, strict=True)) for values in product(*self._values))
+            yield from (Combination(dict(zip(names, values, strict=True))) for values in product(*self._values))
         else:
             yield from (self._at(i) for i in range(len(self)))
 
@@ -231,9 +233,10 @@ class Grid(Space):
             alive = self._step(alive, depth, self._index[depth][value])
         return all(holes for _, holes in alive)
 
-    def completed(self, values: Combination) -> Combination:
+    def with_defaults(self, values: Mapping[str, Value]) -> Combination:
         """The values, with the default of each HParam that they lack."""
-        return {h.name: h.default for h in self.hparams if h.default is not None} | dict(values)
+        defaults = {h.name: h.default for h in self.hparams if h.default is not None and h.name not in values}
+        return Combination(defaults | dict(values)) if defaults else Combination.of(values)
 
     def __repr__(self) -> str:
         return f"Grid({len(self)} combinations of {', '.join(hparam.name for hparam in self.hparams)})"
@@ -311,10 +314,11 @@ class GridUnion(Space):
     def __contains__(self, combination: object) -> bool:
         return any(combination in grid for grid in self.grids)
 
-    def completed(self, values: Combination) -> Combination:
+    def with_defaults(self, values: Mapping[str, Value]) -> Combination:
         """The values with the defaults of the first grid that makes them one of its combinations, if one does."""
-        candidates = (values, *(grid.completed(values) for grid in self.grids))
-        return next((candidate for candidate in candidates if candidate in self), values)
+        own = Combination.of(values)
+        candidates = (own, *(grid.with_defaults(own) for grid in self.grids))
+        return next((candidate for candidate in candidates if candidate in self), own)
 
     def __repr__(self) -> str:
         return f"GridUnion({len(self)} combinations of {len(self.grids)} grids)"
@@ -330,7 +334,7 @@ def space_of(grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, A
     if len(declared) == 1:
         return Grid(declared[0].hparams, rules)
     for rule in rules:
-        if all(grid.narrowed(rule) is None for grid in declared):
+        if all(grid.narrow(rule) is None for grid in declared):
             named = (grid for grid in declared if set(rule) <= {hparam.name for hparam in grid.hparams})
             Grid(next(named, declared[0]).hparams, [rule])  # says why it cannot match
         for name in rule:
@@ -338,4 +342,4 @@ def space_of(grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, A
             idle = [v for v in as_list(rule[name]) if not any(_takes(domain, v) for domain in domains)]
             if idle:
                 raise ValueError(f"exclude rule names {name} = {idle[0]!r}, which no grid takes")
-    return GridUnion(Grid(g.hparams, [n for rule in rules if (n := g.narrowed(rule)) is not None]) for g in declared)
+    return GridUnion(Grid(g.hparams, [n for rule in rules if (n := g.narrow(rule)) is not None]) for g in declared)

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, IntInterval, RealInterval, Value
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval, Value
 from gridsearch.hparams.grid import Space, as_list, space_of, unite_hparams
 
 __all__ = ["SearchSpace", "draw_value"]
@@ -66,20 +67,21 @@ class SearchSpace:
             return combination in self._space
         return isinstance(combination, Mapping) and any(self._holds(grid, combination) for grid in self.grids)
 
-    def _holds(self, grid: Sequence[HParam], values: Combination) -> bool:
+    def _holds(self, grid: Sequence[HParam], values: Mapping[str, Value]) -> bool:
         if set(values) != {hparam.name for hparam in grid}:
             return False
         return all(values[h.name] in h.domain for h in grid) and not any(_matches(values, r) for r in self._rules)
 
-    def completed(self, values: Combination) -> Combination:
-        """The values with the defaults of HParams that were declared since, see ``Space.completed``."""
+    def with_defaults(self, values: Mapping[str, Value]) -> Combination:
+        """The values with the defaults of HParams that were declared since, see ``Space.with_defaults``."""
         if self._space is not None:
-            return self._space.completed(values)
+            return self._space.with_defaults(values)
         defaults = [{h.name: h.default for h in grid if h.default is not None} for grid in self.grids]
-        candidates = (values, *({**default, **values} for default in defaults))
-        return next((candidate for candidate in candidates if candidate in self), values)
+        own = Combination.of(values)
+        candidates = (own, *(Combination({**default, **own}) for default in defaults))
+        return next((candidate for candidate in candidates if candidate in self), own)
 
-    def sampled(self, seed: int) -> Iterator[Combination]:
+    def sample(self, seed: int) -> Iterator[Combination]:
         """Combinations at random, uniform in each domain or in its logarithm; always the same ones for a seed.
 
         Without replacement and to the last one where the space is finite; without end where it is not.
@@ -91,7 +93,7 @@ class SearchSpace:
         misses = 0
         while misses < MOST_MISSES:
             grid = generator.choice(self.grids)
-            values = {hparam.name: draw_value(hparam.domain, generator) for hparam in grid}
+            values = Combination({hparam.name: draw_value(hparam.domain, generator) for hparam in grid})
             misses += 1
             if values in self:
                 misses = 0
@@ -182,5 +184,5 @@ def _refuse_idle(rule: Mapping[str, Any], grids: Iterable[Sequence[HParam]]) -> 
                 raise ValueError(f"exclude rule names {name} = {value!r}, which is in no domain of it")
 
 
-def _matches(values: Combination, rule: Mapping[str, Any]) -> bool:
+def _matches(values: Mapping[str, Value], rule: Mapping[str, Any]) -> bool:
     return all(name in values and values[name] in as_list(wanted) for name, wanted in rule.items())

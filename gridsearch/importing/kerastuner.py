@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gridsearch.errors import UserError
+from gridsearch.hparams.combination import Combination
 from gridsearch.hparams.domain import HParam
 from gridsearch.importing.records import ForeignSweep, ForeignTrial
 from gridsearch.kerastuner.domains import OURS, cast_as_declared, grids_from_space
@@ -105,5 +106,9 @@ def _found(
         status = Status.STOPPED
     message = (trial.get("message") or "").strip().splitlines()
     return ForeignTrial(
-        cast_as_declared(values, grids), status, epochs, message[-1] if message else "", file.stat().st_mtime
+        Combination(cast_as_declared(values, grids)),
+        status,
+        epochs,
+        message[-1] if message else "",
+        file.stat().st_mtime,
     )

@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from gridsearch.errors import UserError
+from gridsearch.hparams.combination import Combination
 from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval
 from gridsearch.importing.records import ForeignSweep, ForeignTrial
 from gridsearch.trials import Status
@@ -84,7 +85,7 @@ def _found(trial: Any, metric: str) -> ForeignTrial:
     began = trial.datetime_start.timestamp() if trial.datetime_start else None
     ended = trial.datetime_complete.timestamp() if trial.datetime_complete else None
     message = str(trial.system_attrs.get("fail_reason", "")) or "it failed there"
-    return ForeignTrial(dict(trial.params), STATUSES[trial.state], epochs, message, began, ended)
+    return ForeignTrial(Combination(trial.params), STATUSES[trial.state], epochs, message, began, ended)
 
 
 def _grids(trials: Iterable[Any], source: str) -> list[list[HParam]]:

@@ -17,9 +17,9 @@ SECONDS = 120.0
 """How long a report may take; 2,000 trials take 4."""
 
 
-def write_report_in_background(home: Path, warn: Callable[[str], None]) -> None:
-    """Write ``report.html`` into a home; if that fails, a line says so and that is all."""
-    command = [sys.executable, "-m", "gridsearch", "report", str(home)]
+def write_report_in_background(logdir: Path, warn: Callable[[str], None]) -> None:
+    """Write ``report.html`` into a log directory; if that fails, a line says so and that is all."""
+    command = [sys.executable, "-m", "gridsearch", "report", str(logdir)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False)
         problem = (

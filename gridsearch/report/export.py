@@ -32,7 +32,7 @@ def sessions(record: Record) -> list[Row]:
 
 def history(record: Record) -> list[Row]:
     """A row for each epoch of each session."""
-    epochs = read_epochs(record.home)
+    epochs = read_epochs(record.logdir)
     return [
         _row(session, metrics, epoch + 1)
         for session in record.sessions

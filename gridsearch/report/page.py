@@ -65,15 +65,15 @@ def write_report(record: Record, file: Path | None = None, facts: Facts | None =
 
     Args:
         record: the sweep.
-        file: where to, a file or a folder; in its home if not given.
+        file: where to, a file or a folder; in its logdir if not given.
         facts: the record's, where they are known already.
 
     Raises:
         HomeError: it cannot be written there.
     """
-    file = file or record.home
+    file = file or record.logdir
     file = file / REPORT if file.is_dir() else file
-    text = page(facts or collect_facts(record, read_epochs(record.home)))
+    text = page(facts or collect_facts(record, read_epochs(record.logdir)))
     part = file.with_name(f"{file.name}.part")
     with explain_os_errors(file):
         try:

@@ -96,21 +96,21 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
 
         query = parse_qs(str(environ.get("QUERY_STRING", "")))
         name, known = query.get("sweep", [""])[0], query.get("version", [""])[0]
-        home = self._sweeps().get(name)
-        if home is None:
+        logdir = self._sweeps().get(name)
+        if logdir is None:
             problem = {"problem": "There is no such sweep in this log directory."}
             return _answer(start_response, "application/json", json.dumps(problem).encode(), "404 Not Found")
-        return _answer(start_response, "application/json", self._answer_for(name, home, known))
+        return _answer(start_response, "application/json", self._answer_for(name, logdir, known))
 
-    def _answer_for(self, name: str, home: Path, known: str) -> bytes:
+    def _answer_for(self, name: str, logdir: Path, known: str) -> bytes:
         """A sweep's facts as JSON, made once for each state of its record."""
         from gridsearch.errors import GridsearchError
         from gridsearch.record.reader import Record, read_epochs
 
         try:
             with self._lock_of(name):
-                version = _version(home)
-                record = Record.read(home)
+                version = _version(logdir)
+                record = Record.read(logdir)
                 version += "+" * record.held  # a runner that has left changes nothing but this
                 if version == known:
                     return json.dumps({"version": version, "sweep": name, "running": record.held}).encode()
@@ -118,7 +118,7 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
                     from gridsearch.report.facts import collect_facts
                     from gridsearch.report.page import as_json
 
-                    self._made[name] = version, as_json(collect_facts(record, read_epochs(home))).encode()
+                    self._made[name] = version, as_json(collect_facts(record, read_epochs(logdir))).encode()
                 facts = self._made[name][1]
         except (GridsearchError, OSError) as error:
             return json.dumps({"problem": str(error)}).encode()
@@ -131,16 +131,16 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
             return self._locks.setdefault(name, threading.Lock())
 
 
-def _version(home: Path) -> str:
-    state = (home / DATABASE).stat()
+def _version(logdir: Path) -> str:
+    state = (logdir / DATABASE).stat()
     return f"{state.st_mtime_ns:x}-{state.st_size:x}"
 
 
 def sweeps_below(logdir: Path) -> dict[str, Path]:
-    """Every sweep's home in a log directory, by its path relative to it; the directory itself is ".".
+    """Every sweep's log directory in a log directory, by its path relative to it; the directory itself is ".".
 
     Links that lead out of the log directory are not followed, whether of folders or of ``sweep.db`` itself; below a
-    home there is no other.
+    logdir there is no other.
     """
     root, found, looked = logdir.resolve(), dict[str, Path](), 0
     for folder, below, files in os.walk(logdir):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gridsearch.hparams.domain import Combination
+from gridsearch.hparams.combination import Combination
 from gridsearch.record.reader import Record
 from gridsearch.trials import Status, TrialRecord
 

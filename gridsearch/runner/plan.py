@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from gridsearch.config.sections import Training
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record.reader import Record
 from gridsearch.trials import Session, Status, Trial, TrialRecord
@@ -22,7 +22,7 @@ __all__ = ["Plan", "foresee_combinations", "load_config", "make_plan", "remainin
 
 def load_config(record: Record) -> SweepConfig:
     """The sweep as it was last run."""
-    return SweepConfig.validate_tables(record.tables, where=str(record.home), folder=record.folder)
+    return SweepConfig.validate_tables(record.tables, where=str(record.logdir), folder=record.folder)
 
 
 def remaining_sessions(trial: TrialRecord, training: Training, *, retry: bool = False) -> list[Session]:
@@ -97,17 +97,17 @@ def make_plan(config: SweepConfig, record: Record | None, *, retry: bool = False
     """The plan of a sweep; in time that grows with the record, not with the space."""
     trials = record.trials if record else ()
     counts = Counter(standing for _, standing in trial_states(config, trials, retry=retry).values())
-    outside = sum(config.territory.completed(trial.trial.values) not in config.territory for trial in trials)
+    outside = sum(config.search_space.with_defaults(trial.trial.values) not in config.search_space for trial in trials)
     return Plan(_planned(config, counts.total()), counts["completed"], counts["failed"], counts["unfinished"], outside)
 
 
 def foresee_combinations(config: SweepConfig) -> Iterable[Combination]:
     """Return what will be tried, in order, as far as that does not depend on how trials turn out."""
-    territory, seed = config.territory, config.sweep.search_seed
-    if not isinstance(territory, SearchSpace):
-        return territory
+    search_space, seed = config.search_space, config.sweep.search_seed
+    if not isinstance(search_space, SearchSpace):
+        return search_space
     seed = config.training.seed if seed is None else seed
-    return territory.sampled(seed) if config.sweep.strategy == "random" else ()
+    return search_space.sample(seed) if config.sweep.strategy == "random" else ()
 
 
 def _planned(config: SweepConfig, known: int) -> int:
@@ -125,8 +125,8 @@ def trial_states(
     """
     found: dict[str, tuple[TrialRecord, str]] = {}
     for trial in trials:
-        values = config.territory.completed(trial.trial.values)
-        if values in config.territory:
+        values = config.search_space.with_defaults(trial.trial.values)
+        if values in config.search_space:
             identity, standing = combination_id(values), _standing(trial, config, retry=retry)
             if identity not in found or TRIAL_STATES.index(standing) < TRIAL_STATES.index(found[identity][1]):
                 found[identity] = trial, standing

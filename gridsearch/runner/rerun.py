@@ -10,8 +10,8 @@ from pathlib import Path
 from gridsearch.errors import UserError
 from gridsearch.executors.placement import Place, choose_places
 from gridsearch.executors.processes import ProcessExecutor
-from gridsearch.record.journal import refuse_other_recipe
 from gridsearch.record.reader import Record
+from gridsearch.record.recipe import refuse_other_recipe
 from gridsearch.runner.plan import load_config
 from gridsearch.runner.sweep import complete_recipe
 from gridsearch.training.task import Task
@@ -39,50 +39,50 @@ class Rerun:
         return not self.problem and all(self.found.get(name) == self.recorded[name] for name in names)
 
 
-def rerun(home: Path, name: str) -> Rerun:
-    """Train a session again in a fresh worker, outside the home; nothing is recorded.
+def rerun(logdir: Path, name: str) -> Rerun:
+    """Train a session again in a fresh worker, outside the log directory; nothing is recorded.
 
     Args:
-        home: the log directory.
+        logdir: the log directory.
         name: a session's, or a trial's for its first session with a result.
 
     Raises:
         UserError: there is no such session, or it has no result to compare with.
         HomeError: pictures or settings are no longer those it was trained with.
     """
-    record = Record.read(home)
+    record = Record.read(logdir)
     session = _find(record, name)
     config = load_config(record)
-    refuse_other_recipe(record.recipe, complete_recipe(config), config.space.hparams, home)
-    values = config.territory.completed(session.session.trial.values)
+    refuse_other_recipe(record.recipe, complete_recipe(config), config.space.hparams, logdir)
+    values = config.search_space.with_defaults(session.session.trial.values)
     with tempfile.TemporaryDirectory(prefix="gridsearch-rerun-") as elsewhere:
         task = Task(
             session=session.session,
             values=values,
             settings=config.settings_for(values),
             objective=config.objective,
-            home=Path(elsewhere),
+            logdir=Path(elsewhere),
             detail="summary",
             keep_above=None,
             judged=session.status is Status.STOPPED,
         )
-        threads = session.outcome.facts.get("threads") or config.sweep.threads or 1  # they decide the last digit
-        outcome = _train(task, choose_places(1, threads, config.sweep.gpus)[0], session.outcome.facts.get("epochs", 0))
+        threads = session.outcome.provenance.get("threads") or config.sweep.threads or 1  # they decide the last digit
+        outcome = _train(task, choose_places(1, threads, config.sweep.gpus)[0], session.outcome.epochs)
     return Rerun(session.name, dict(session.outcome.metrics), dict(outcome.metrics), outcome.message)
 
 
 def _find(record: Record, name: str) -> SessionRecord:
     trials = [trial for trial in record.trials if name in (trial.trial.name, *(s.name for s in trial.sessions))]
     if not trials:
-        cure = f"`gridsearch best {record.home}` lists those there are."
-        raise UserError(f"there is no trial {name!r}", where=str(record.home), cure=cure)
+        cure = f"`gridsearch best {record.logdir}` lists those there are."
+        raise UserError(f"there is no trial {name!r}", where=str(record.logdir), cure=cure)
     results = trials[0].results
     wanted = next(
         (s for s in results if s.name == name), results[0] if results and name == trials[0].trial.name else None
     )
     if wanted is None:
         cure = "`gridsearch sweep --retry-failed` tries failed trials again."
-        raise UserError(f"{name} has no result to compare with", where=str(record.home), cure=cure)
+        raise UserError(f"{name} has no result to compare with", where=str(record.logdir), cure=cure)
     return wanted
 
 

@@ -13,16 +13,16 @@ __all__ = ["ModelRetention", "remove_checkpoints"]
 
 
 class ModelRetention:
-    """Which sessions' models stay in ``HOME/models``.
+    """Which sessions' models stay in ``LOGDIR/models``.
 
     Args:
-        home: the log directory.
+        logdir: the log directory.
         objective: what "best" means: its value at the end of a session.
         keep: how many; 0 keeps none.
     """
 
-    def __init__(self, home: Path, objective: Objective, keep: int) -> None:
-        self._folder, self._objective, self._keep = home / "models", objective, keep
+    def __init__(self, logdir: Path, objective: Objective, keep: int) -> None:
+        self._folder, self._objective, self._keep = logdir / "models", objective, keep
         self._best: list[tuple[float, str]] = []
 
     @property
@@ -54,9 +54,9 @@ class ModelRetention:
                 file.unlink(missing_ok=True)
 
 
-def remove_checkpoints(home: Path, owed: Collection[str]) -> None:
+def remove_checkpoints(logdir: Path, owed: Collection[str]) -> None:
     """Remove all checkpoints but those of the named trials, which are still to be trained."""
-    folder = home / "checkpoints"
+    folder = logdir / "checkpoints"
     for checkpoints in folder.iterdir() if folder.is_dir() else ():
         if checkpoints.name.partition("-r")[0] not in owed:
             shutil.rmtree(checkpoints, ignore_errors=True)

@@ -1,20 +1,20 @@
-"""The only loop: ask, journal, submit, collect, journal, tell.
+"""Run a sweep: the only loop.
 
-    ┌─► fill      while a slot is free: what is owed, else what the strategy proposes ──► journal ──► executor
+    ┌─► fill      while a slot is free: remaining sessions, else what the strategy proposes ──► journal ──► executor
     │   collect   epochs and ends ──► journal ──► writers, then strategy
-    │   watch     what takes too long or shows no sign of life is ended
+    │   watch     end what takes too long or shows no sign of life
     └── until nothing is in flight and nothing is left to ask for, or the sweep is to stop
 
-The journal is written first, always. A dead worker is an outcome; a dead runner is found by the next one.
+The journal is always written first. A dead worker is an outcome; a dead runner is found by the next one.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from operator import methodcaller
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, StrategyError
@@ -22,15 +22,17 @@ from gridsearch.executors import Executor, SupportsAnswers, SupportsCancel, Supp
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_epochs
 from gridsearch.runner.deadlines import INTERRUPTED, WakingClock, find_missed_deadline, reclassify_during_shutdown
-from gridsearch.runner.paused import PausedTrials, finalize_session, resume_session
+from gridsearch.runner.paused import PausedTrials
 from gridsearch.runner.plan import remaining_sessions, trial_states
+from gridsearch.runner.queue import SessionQueue
 from gridsearch.runner.retention import ModelRetention, remove_checkpoints
+from gridsearch.runner.session_book import SessionBook, end_record
 from gridsearch.strategies import Strategy, Wait
 from gridsearch.strategies.guarded import GuardedStrategy
 from gridsearch.system.files import disk_full, is_full
 from gridsearch.system.signals import StopRequest
 from gridsearch.training.task import Task
-from gridsearch.trials import Ended, Epoch, Message, Outcome, Session, SessionRecord, Status, TrialRecord
+from gridsearch.trials import Ended, Epoch, Message, Session, SessionRecord, TrialRecord
 from gridsearch.writers import Writer
 
 __all__ = ["Limits", "Runner"]
@@ -54,7 +56,7 @@ class Limits:
 
 @dataclass
 class _Flight:
-    """A session in training."""
+    """A session in training, and when it last gave a sign of life and was begun, by the runner's clock."""
 
     session: SessionRecord
     last_sign: float
@@ -66,15 +68,19 @@ class Runner:
     """Runs a sweep on an open journal until it is done, or told to stop.
 
     Args:
-        config: the sweep; its declaration has been settled in the journal.
+        config: the sweep; the journal has adopted its declaration.
         journal: the record.
         strategy: fresh; it is told what the record knows.
-        executor: closed by the caller; one that ``SupportsAnswers`` if the strategy ``Judges``.
+        executor: closed by the caller; one that ``SupportsAnswers`` if the strategy ``SupportsVerdicts``.
         writers: told in order; the first is TensorBoard's. If one fails, the next run tells all of them again.
+        stop: whether the user wants to stop.
         displays: told likewise; nothing is lost if one fails.
-        stop: whether the user wants to.
-        facts: kept with every session, such as host and command line.
+        limits: when to give up, what to try again.
+        provenance: kept with every session, such as host and command line.
         warn: says a line to the user.
+
+    Attributes:
+        exhausted: whether the strategy has nothing more to propose.
     """
 
     def __init__(
@@ -88,25 +94,20 @@ class Runner:
         *,
         displays: Sequence[Writer] = (),
         limits: Limits | None = None,
-        facts: dict[str, object] | None = None,
+        provenance: Mapping[str, Any] | None = None,
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._config, self._journal, self._executor = config, journal, executor
-        self._advice = GuardedStrategy(strategy, config.objective, config.sweep.strategy)
-        self._listeners, self._writers, self._displays = [*writers, *displays], list(writers), list(displays)
+        self._strategy = GuardedStrategy(strategy, config.objective, config.sweep.strategy)
+        self._book = SessionBook(journal, writers, displays=displays, provenance=provenance, warn=warn)
         self._stop, self._limits, self._warn = stop, limits or Limits(), warn
-        self._facts = {**(facts or {}), "boot": journal.boot}
-        self._owed: deque[Session] = deque()
-        self._owed_of: Counter[int] = Counter()
-        self._trials: dict[int, TrialRecord] = {}
-        self._flights: dict[str, _Flight] = {}
+        self._queue, self._flights = SessionQueue(), dict[str, _Flight]()
         self._heard: deque[tuple[Message, float]] = deque()
-        self._told: list[str] = []
-        self._switched_off = self.exhausted = False
+        self.exhausted = False
         self._failed: set[int] = set()
-        self._models = ModelRetention(journal.home, config.objective, config.training.keep_models)
-        self._shelf, self._clock = PausedTrials(config.territory), WakingClock()
-        self._continuing: dict[str, SessionRecord] = {}
+        self._models = ModelRetention(journal.logdir, config.objective, config.training.keep_models)
+        self._paused, self._clock = PausedTrials(config.search_space), WakingClock()
+        self._resuming: dict[str, SessionRecord] = {}
         if isinstance(executor, SupportsPump):
             executor.pump = self._take_in
 
@@ -115,20 +116,20 @@ class Runner:
 
         Raises:
             Interrupted: the user asked to stop; what was running is closed.
-            HomeError: the record can no longer be written; what was running is closed by the next run.
+            LogdirError: the record can no longer be written, or another runner has taken over.
             StrategyError: the strategy has failed; what was running is closed.
         """
         try:
             self._take_over()
             self._loop()
-            self._mark_told()
+            self._book.mark_delivered()
         except StrategyError:
             self._close_flights()
             raise
         except OSError as error:
             if not is_full(error):
                 raise
-            raise disk_full(self._journal.home, str(error)) from error
+            raise disk_full(self._journal.logdir, str(error)) from error
 
     def _loop(self) -> None:
         while True:
@@ -137,83 +138,58 @@ class Runner:
                 raise Interrupted("interrupted: the same command goes on from here")
             self._fill()
             if not self._flights:
-                self._release()
+                self._finalize_paused()
                 return
             self._collect(LOOK_EVERY)
             self._watch()
-            self._journal.beat()
+            self._journal.prove_lock()
 
     # What earlier runs left behind.
 
     def _take_over(self) -> None:
-        for session in self._journal.close_abandoned():
-            if not session.paused:
-                self._tell_end(session)
-        self._mark_told()
+        self._book.deliver_abandoned()
         trials, retry = self._journal.record().trials, self._limits.retry_failed
-        self._shelf.put_all(trials)
-        for trial, standing in trial_states(self._config, trials, retry=retry).values():
+        self._paused.put_all(trials)
+        for trial, state in trial_states(self._config, trials, retry=retry).values():
             sessions = remaining_sessions(trial, self._config.training, retry=retry)
-            if sessions and standing != "completed":
-                self._trials[trial.trial.number] = trial
-                self._owe(sessions)
-        self._advice.take_over(trials, read_epochs(self._journal.home) if self._advice.judges else {}, self._trials)
+            if sessions and state != "completed":
+                self._queue.add(trial, sessions)
+        epochs = read_epochs(self._journal.logdir) if self._strategy.supports_verdicts else {}
+        self._strategy.take_over(trials, epochs, self._queue.trials)
         results = [session for trial in trials for session in trial.results]
         self._models.consider(sorted(results, key=lambda session: session.ended or 0.0))
         self._models.prune(self._flights)
-        self._forget_checkpoints()
+        self._remove_checkpoints()
 
-    def _owe(self, sessions: Iterable[Session], *, first: bool = False) -> None:
-        """Put sessions among those to be trained, at the end or before all others."""
-        for session in sessions:
-            if first:
-                self._owed.appendleft(session)
-            else:
-                self._owed.append(session)
-            self._owed_of[session.trial.number] += 1
-
-    def _next_owed(self) -> Session:
-        session = self._owed.popleft()
-        self._owed_of[session.trial.number] -= 1
-        return session
-
-    def _forget_checkpoints(self) -> None:
+    def _remove_checkpoints(self) -> None:
         kept = self._config.training.checkpoint != "none" or self._config.pauses_trials
         if kept and not self._stop.requested:
-            remaining_sessions = {trial.trial.name for trial in self._trials.values()}
-            remove_checkpoints(self._journal.home, remaining_sessions | self._shelf.trials)
+            remove_checkpoints(self._journal.logdir, self._queue.trial_names | self._paused.trials)
 
     # Ask, journal, submit.
 
     def _fill(self) -> None:
-        if len(self._flights) >= self._executor.slots or self._given_up or (self.exhausted and not self._owed):
+        if len(self._flights) >= self._executor.slots or self._given_up or (self.exhausted and not self._queue):
             return
         starting: list[SessionRecord] = []
         with self._journal.transaction():
-            self._journal.told(self._told)
-            while len(self._flights) + len(starting) < self._executor.slots and (self._owed or self._ask()):
-                starting.append(self._begin(self._next_owed()))
-        self._told.clear()
+            self._book.record_delivered()
+            while len(self._flights) + len(starting) < self._executor.slots and (self._queue or self._ask()):
+                starting.append(self._begin(self._queue.take()))
         for session in starting:
             now = self._clock.now()
-            self._flights[session.name] = _Flight(session, now, now - session.outcome.facts.get("spent", 0.0))
-            self._note(session)
-            again = "continued" in session.outcome.facts
-            self._tell(methodcaller("begin", session), self._displays if again else None)
+            self._flights[session.name] = _Flight(session, now, now - session.trained_before)
+            self._queue.note(session)
+            self._book.announce(session)
             self._executor.submit(self._task(session))
 
     def _begin(self, session: Session) -> SessionRecord:
-        """Write that a session is about to be trained, or goes on after it was put aside."""
-        aside = self._continuing.pop(session.name, None)
-        if aside is None:
-            running = Outcome(Status.RUNNING, facts=self._facts)
-            begun = SessionRecord(session, running, time.time(), None, told=False)
-            self._journal.begin(session, begun.began, self._facts)
-        else:
-            begun = resume_session(aside, self._facts)
-            self._models.withdraw(session.name)
-            self._journal.reopen(session.name, begun.outcome.facts)
-        return begun
+        """Record that a session is about to be trained, or resumes after a pause."""
+        paused = self._resuming.pop(session.name, None)
+        if paused is None:
+            return self._book.begin(session)
+        self._models.withdraw(session.name)
+        return self._book.resume(paused)
 
     @property
     def _given_up(self) -> bool:
@@ -221,43 +197,41 @@ class Runner:
         return most is not None and len(self._failed) >= most
 
     def _ask(self) -> bool:
-        """Plan the strategy's next combination, so that its sessions are owed; False if there is none for now."""
+        """Queue the sessions of the strategy's next combination; return False if there is none for now."""
         if self.exhausted:
             return False
         while True:
-            values = self._advice.ask()
+            values = self._strategy.ask()
             if values is None:
                 self.exhausted = True
-                if self._advice.over:
-                    self._warn(self._advice.over)
+                if self._strategy.over:
+                    self._warn(self._strategy.over)
                 return False
             if isinstance(values, Wait):
                 return False
-            if aside := self._shelf.take(values):
-                self._continuing[aside.name] = aside
-                self._trials[aside.session.trial.number] = TrialRecord(aside.session.trial, (aside,))
-                self._owe([aside.session])
+            if paused := self._paused.take(values):
+                self._resuming[paused.name] = paused
+                self._queue.add(TrialRecord(paused.session.trial, (paused,)), [paused.session])
                 return True
             if not self._journal.has(values):
                 break
-        trial = self._journal.plan(values)
-        self._trials[trial.number] = TrialRecord(trial, ())
-        self._owe(remaining_sessions(self._trials[trial.number], self._config.training))
+        trial = TrialRecord(self._journal.plan(values), ())
+        self._queue.add(trial, remaining_sessions(trial, self._config.training))
         return True
 
     def _task(self, session: SessionRecord) -> Task:
-        values = self._config.territory.completed(session.session.trial.values)
+        values = self._config.search_space.with_defaults(session.session.trial.values)
         return Task(
             session=session.session,
             values=values,
             settings=self._config.settings_for(values),
             objective=self._config.objective,
-            home=self._journal.home.resolve(),
+            logdir=self._journal.logdir.resolve(),
             detail=self._config.sweep.detail,
             keep_above=self._models.bar,
-            judged=self._advice.judges,
+            judged=self._strategy.supports_verdicts,
             pausable=self._config.pauses_trials,
-            spent=session.outcome.facts.get("spent"),
+            trained_before=None if session.resumed is None else session.trained_before,
         )
 
     # Collect, journal, tell.
@@ -275,15 +249,18 @@ class Runner:
             with self._journal.transaction():
                 for message in lasting:
                     if isinstance(message, Epoch):
-                        self._journal.epoch(message)
+                        self._book.add_epoch(message)
                     else:
-                        self._journal.end(message.session, message.outcome, now)
+                        self._book.end(message.session, message.outcome, now)
         self._heard.extend((message, now) for message in messages)
         while self._heard:  # also what was left of an earlier batch, if the strategy has failed in the middle of it
             self._pass_on(*self._heard.popleft())
 
     def _counts(self, message: Message) -> bool:
-        """Nothing does after an end: one that was cancelled may end twice, an objective's own thread may talk on."""
+        """Return whether a message counts: nothing does after an end.
+
+        A session that was cancelled may end twice, and an objective's own thread may talk on.
+        """
         flight = self._flights.get(message.session)
         if flight is None or flight.over:
             return False
@@ -292,88 +269,45 @@ class Runner:
 
     def _pass_on(self, message: Message, now: float) -> None:
         if isinstance(message, Epoch):
-            self._tell(methodcaller("epoch", message))
-            self._judge(message)
+            self._book.tell_epoch(message)
+            self._decide(message)
         elif isinstance(message, Ended):
-            flight = self._flights.pop(message.session)
-            facts = {**flight.session.outcome.facts, **message.outcome.facts}
-            outcome = replace(message.outcome, facts=facts)
-            ended = replace(flight.session, outcome=outcome, ended=now)
-            self._note(ended)
+            ended = end_record(self._flights.pop(message.session).session, message.outcome, now)
+            trial = self._queue.note(ended)
             if ended.paused:
-                self._shelf.put(ended)
-                self._tell(methodcaller("end", ended), self._displays)
-            else:
-                self._tell_end(ended)
-            self._settle(ended)
-            if message.outcome.facts.get("disk_full"):
-                raise disk_full(self._journal.home, message.outcome.message)
+                self._paused.put(ended)
+            self._book.deliver_end(ended)
+            self._settle(ended, trial)
+            if message.outcome.disk_full:
+                raise disk_full(self._journal.logdir, message.outcome.message)
 
-    def _judge(self, epoch: Epoch) -> None:
-        """Hear what the strategy says of an epoch, and pass it on if the training waits for it."""
-        verdict = self._advice.verdict(self._flights[epoch.session].session.session, epoch.epoch, epoch.metrics)
+    def _decide(self, epoch: Epoch) -> None:
+        """Hear the strategy's verdict on an epoch, and pass it on if the training waits for it."""
+        verdict = self._strategy.verdict(self._flights[epoch.session].session.session, epoch.epoch, epoch.metrics)
         if epoch.asks and isinstance(self._executor, SupportsAnswers):
             self._executor.answer(epoch.session, epoch.epoch, verdict)
 
-    def _release(self) -> None:
-        """Nothing more will be asked for: what was put aside is stopped for good."""
-        aside = [finalize_session(session) for session in self._shelf.clear()] if self.exhausted else []
-        if aside:
-            with self._journal.transaction():
-                for session in aside:
-                    self._journal.release(session.name)
-            for session in aside:
-                self._tell_end(session, self._writers)
-            self._forget_checkpoints()
+    def _finalize_paused(self) -> None:
+        """Stop paused trials for good, once nothing more will be asked for."""
+        if self.exhausted:
+            self._book.finalize(self._paused.clear())
+            self._remove_checkpoints()
 
-    def _note(self, session: SessionRecord) -> None:
-        """Keep a trial's sessions as the record has them, while some of them are still to come."""
-        number = session.session.trial.number
-        trial = self._trials[number]
-        others = [s for s in trial.sessions if s.name != session.name]
-        ordered = sorted([*others, session], key=lambda s: (s.session.repeat, s.session.attempt))
-        self._trials[number] = TrialRecord(trial.trial, tuple(ordered))
-
-    def _settle(self, ended: SessionRecord) -> None:
-        """A session ended: try it again, wait for its other repeats, or tell the strategy of the whole trial."""
-        trial = self._trials[ended.session.trial.number]
+    def _settle(self, ended: SessionRecord, trial: TrialRecord) -> None:
+        """Try an ended session again, wait for its trial's other repeats, or tell the strategy of the whole trial."""
         if ended.status.has_result:
             self._models.consider([ended])
             self._models.prune(self._flights)
         else:
-            again = [s for s in remaining_sessions(trial, self._config.training) if s.repeat == ended.session.repeat]
-            self._owe(again, first=True)
+            left = remaining_sessions(trial, self._config.training)
+            again = [session for session in left if session.repeat == ended.session.repeat]
+            self._queue.add_first(again)
             if not again:
                 self._failed.add(trial.trial.number)
-        if not self._owed_of[trial.trial.number] and trial.status is not Status.RUNNING:
-            del self._trials[trial.trial.number], self._owed_of[trial.trial.number]
-            self._advice.tell(trial)
-            self._forget_checkpoints()
-
-    def _tell_end(self, session: SessionRecord, only: Sequence[Writer] | None = None) -> None:
-        """Tell a session's end; if a writer is switched off, the next run tells it again."""
-        self._tell(methodcaller("end", session), only)
-        if not self._switched_off:
-            self._told.append(session.name)
-
-    def _tell(self, say: Callable[[Writer], None], only: Sequence[Writer] | None = None) -> None:
-        """Tell every writer, or some; one that fails is switched off with a line, and the sweep goes on."""
-        for listener in [one for one in self._listeners if only is None or one in only]:
-            try:
-                say(listener)
-            except Exception as error:
-                if is_full(error):
-                    raise
-                self._listeners.remove(listener)
-                self._switched_off |= listener in self._writers
-                name = type(listener).__name__
-                self._warn(f"{name} is switched off, the record goes on without it: {type(error).__name__}: {error}")
-
-    def _mark_told(self) -> None:
-        if self._told:
-            with self._journal.transaction():
-                self._journal.told(self._told)
-            self._told.clear()
+        finished = self._queue.pop_finished(trial.trial.number)
+        if finished is not None:
+            self._strategy.tell(finished)
+            self._remove_checkpoints()
 
     # Ends that do not come from the trial itself.
 
@@ -386,11 +320,10 @@ class Runner:
                 self._executor.cancel(name, outcome)
 
     def _close_flights(self) -> None:
-        """The user asked to stop: what has ended is kept, what runs is closed as interrupted."""
+        """Stop as the user asked: what has ended is kept, what runs is closed as interrupted."""
         self._collect(0.0)
         self._executor.close()
         self._collect(0.0)  # what ended before its worker did
-        self._owed.clear()
-        self._owed_of.clear()
+        self._queue.clear()
         self._take_in([Ended(name, INTERRUPTED) for name in self._flights])
-        self._mark_told()
+        self._book.mark_delivered()

@@ -15,8 +15,10 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, NothingRecorded, UserError
 from gridsearch.executors import Executor, SupportsAnswers
 from gridsearch.executors.inline import InlineExecutor
-from gridsearch.record.journal import FINGERPRINT, Journal, refuse_other_goal, refuse_other_recipe
+from gridsearch.hparams.combination import Combination
+from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record
+from gridsearch.record.recipe import FINGERPRINT, refuse_other_goal, refuse_other_recipe
 from gridsearch.runner.plan import Plan, make_plan
 from gridsearch.runner.runner import Limits, Runner
 from gridsearch.strategies import SupportsVerdicts
@@ -70,14 +72,14 @@ def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
         HomeError: there is a record that cannot be read, or is of another recipe or goal.
     """
     refuse_missing_functions(config)
-    home = config.sweep.logdir
+    logdir = config.sweep.logdir
     try:
-        record = Record.read(home)
+        record = Record.read(logdir)
     except NothingRecorded:
         record = None
     if record is not None and record.trained:
-        refuse_other_recipe(record.recipe, config.recipe(), config.space.hparams, home)
-        refuse_other_goal(record.objective.maximize, config.objective.maximize, home)
+        refuse_other_recipe(record.recipe, config.recipe(), config.space.hparams, logdir)
+        refuse_other_goal(record.objective.maximize, config.objective.maximize, logdir)
     return Preview(config, make_plan(config, record, retry=retry), record)
 
 
@@ -87,7 +89,7 @@ def sweep(
     limits: Limits | None = None,
     writers: Sequence[Writer] = (),
     displays: Callable[[Plan, Record, int], Sequence[Writer]] = lambda plan, record, slots: (),
-    facts: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] = lambda line: None,
     on_decoded: Callable[[int, int], None] = lambda done, total: None,
 ) -> SweepResult:
@@ -98,7 +100,7 @@ def sweep(
         limits: when to give up, what to try again.
         writers: who is told besides TensorBoard.
         displays: makes progress displays, which are told likewise, from plan, record and number of slots.
-        facts: kept with every session.
+        provenance: kept with every session.
         warn: says a line to the user.
         on_decoded: told how many pictures are decoded, of how many, while stores are built before the first trial.
 
@@ -117,9 +119,9 @@ def sweep(
     recipe = complete_recipe(config)
     from gridsearch.writers.tensorboard.events import EventsWriter
 
-    home = config.sweep.logdir
-    with explain_os_errors(home), Journal(home) as journal, StopRequest() as stop:
-        journal.settle(config, recipe)
+    logdir = config.sweep.logdir
+    with explain_os_errors(logdir), Journal(logdir, warn) as journal, StopRequest() as stop:
+        journal.declare(config, recipe)
         write_experiment_if_new(journal, config)
         before = journal.record()
         plan = make_plan(config, before, retry=limits.retry_failed)
@@ -132,14 +134,14 @@ def sweep(
         with (
             _outside_writers(config, before, warn) as outside,
             closing(_executor(config, stop, plan)) as executor,
-            closing(EventsWriter(home, config.objective)) as events,
+            closing(EventsWriter(logdir, config.objective)) as events,
         ):
             if isinstance(strategy, SupportsVerdicts) and not isinstance(executor, SupportsAnswers):
                 cure = "Take another executor, or leave out sweep.pruner."
                 raise UserError("this executor cannot stop trials early", where="sweep.executor", cure=cure)
             stop.at_once = executor.close
             with journal.transaction():
-                journal.told(events.lost(before.sessions), told=False)
+                journal.mark_delivered(events.lost(before.sessions), delivered=False)
             runner = Runner(
                 config,
                 journal,
@@ -149,7 +151,7 @@ def sweep(
                 stop,
                 displays=[*displays(plan, before, executor.slots), *outside],
                 limits=limits,
-                facts={"host": socket.gethostname(), **(facts or {})},
+                provenance={"host": socket.gethostname(), **(provenance or {})},
                 warn=warn,
             )
             runner.run()
@@ -164,7 +166,7 @@ def _outside_writers(config: SweepConfig, record: Record, warn: Callable[[str], 
     with ExitStack() as opened:
         yield [
             opened.enter_context(
-                closing(IsolatedWriter(name, describe_sweep(record, name), warn, backfill_command(name, record.home)))
+                closing(IsolatedWriter(name, describe_sweep(record, name), warn, backfill_command(name, record.logdir)))
             )
             for name in dict.fromkeys(config.sweep.writers)
         ]
@@ -195,7 +197,7 @@ def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decode
 
     swept = [h for h in config.space.hparams if h.name in DECODING]
     for values in itertools.product(*(h.domain.values for h in swept)):
-        data = config.settings_for(dict(zip((h.name for h in swept), values, strict=True))).data
+        data = config.settings_for(Combination(dict(zip((h.name for h in swept), values, strict=True)))).data
         try:
             for folder in (data.train, data.validation):
                 open_pictures(folder, Decoding.of(data), warn=warn, on_progress=on_decoded)
@@ -253,16 +255,16 @@ def write_experiment_if_new(journal: Journal, config: SweepConfig, *, outside: b
     """TensorBoard's experiment record, before anything else; again only when what it declares has changed.
 
     Args:
-        journal: of the home.
+        journal: of the log directory.
         config: the sweep.
         outside: whether trials have been recorded since that lie outside of what is declared.
     """
     from gridsearch.writers.tensorboard.events import write_experiment
 
-    facts = journal.facts()
-    declared = {"hparams": facts["tables"]["hparams"], "objective": facts["objective"]}
-    there = any(".tfevents." in file.name for file in journal.home.iterdir() if file.is_file())
-    if facts.get("experiment") != declared or not there or outside:
-        write_experiment(journal.home, config.territory.hparams, config.objective, journal.record().trials)
+    known = journal.properties()
+    declared = {"hparams": known["tables"]["hparams"], "objective": known["objective"]}
+    there = any(".tfevents." in file.name for file in journal.logdir.iterdir() if file.is_file())
+    if known.get("experiment") != declared or not there or outside:
+        write_experiment(journal.logdir, config.search_space.hparams, config.objective, journal.record().trials)
         with journal.transaction():
-            journal.set_fact("experiment", declared)
+            journal.set_property("experiment", declared)

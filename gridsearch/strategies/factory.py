@@ -35,20 +35,20 @@ def choose_strategy(config: SweepConfig) -> Strategy:
     """
     strategy = _made(config)
     if config.sweep.trials is not None and config.sweep.strategy != "hyperband":  # which counts for itself
-        strategy = TrialLimit(strategy, config.territory, config.sweep.trials)
+        strategy = TrialLimit(strategy, config.search_space, config.sweep.trials)
     return _pruned(strategy, config) if config.sweep.pruner else strategy
 
 
 def _made(config: SweepConfig) -> Strategy:
-    name, options, territory = config.sweep.strategy, config.sweep.options, config.territory
-    if not isinstance(territory, SearchSpace):
-        return GridStrategy(territory)
+    name, options, search_space = config.sweep.strategy, config.sweep.options, config.search_space
+    if not isinstance(search_space, SearchSpace):
+        return GridStrategy(search_space)
     seed = config.training.seed if config.sweep.search_seed is None else config.sweep.search_seed
     if name == "random":
-        return RandomStrategy(territory, seed)
+        return RandomStrategy(search_space, seed)
     if name in ("bayesian", "hyperband"):
-        return make_or_refuse("sweep.strategy", options, lambda: _of_kerastuner(name, config, territory, seed))
-    return make_or_refuse("sweep.strategy", options, lambda: _of_optuna(name, config, territory, seed))
+        return make_or_refuse("sweep.strategy", options, lambda: _of_kerastuner(name, config, search_space, seed))
+    return make_or_refuse("sweep.strategy", options, lambda: _of_optuna(name, config, search_space, seed))
 
 
 def _of_kerastuner(name: str, config: SweepConfig, space: SearchSpace, seed: int) -> Strategy:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal, ParamSpec, TypeVar
 
 from gridsearch.errors import GridsearchError, StrategyError
-from gridsearch.hparams.domain import Combination
+from gridsearch.hparams.combination import Combination
 from gridsearch.strategies import Strategy, SupportsExplanation, SupportsVerdicts, Wait
 from gridsearch.trials import Objective, Session, TrialRecord, Verdict, is_finite
 
@@ -34,7 +34,7 @@ class GuardedStrategy:
         self._failure: StrategyError | None = None
 
     @property
-    def judges(self) -> bool:
+    def supports_verdicts(self) -> bool:
         """Whether it looks at running trials."""
         return self._judge is not None
 

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import keras_tuner
 from keras_tuner.engine import trial as oracle_trials
 
-from gridsearch.hparams.domain import Combination, Discrete, Domain, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import Discrete, Domain, IntInterval, RealInterval
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import WAIT, Wait
 from gridsearch.strategies.random import RandomStrategy
@@ -61,7 +62,7 @@ class _Language:
             value = values[f"{number}/{hparam.name}"]
             domain = hparam.domain
             found[hparam.name] = domain.values[int(value)] if isinstance(domain, Discrete) else domain.cast(value)
-        return found
+        return Combination(found)
 
     def values(self, combination: Combination) -> dict[str, Any]:
         """A combination as an oracle would have proposed it; it must be of the space."""
@@ -132,7 +133,7 @@ class BayesianStrategy:
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial is planned or ended; one without a result only will not be proposed again."""
-        values = self._space.completed(trial.trial.values)
+        values = self._space.with_defaults(trial.trial.values)
         identity, value = combination_id(values), trial.mean(self._objective.metric)
         self._random.tell(trial)
         self._running.pop(identity, None)
@@ -223,7 +224,7 @@ class HyperbandStrategy:
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial is planned, put aside at its rung, or ended."""
-        identity = combination_id(self._space.completed(trial.trial.values))
+        identity = combination_id(self._space.with_defaults(trial.trial.values))
         if not trial.sessions:
             self._planned.add(identity)
             return
@@ -235,7 +236,7 @@ class HyperbandStrategy:
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
         """At the end of the epochs that the oracle gave it, a trial is put aside."""
-        identity, done = combination_id(self._space.completed(session.trial.values)), epoch + 1
+        identity, done = combination_id(self._space.with_defaults(session.trial.values)), epoch + 1
         self._curves.setdefault(identity, {})[done] = value
         while identity in self._planned and identity not in self._open and len(self._ready) < 2:
             values = self._next()  # an earlier run planned it: find out where in the brackets it is

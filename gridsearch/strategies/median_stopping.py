@@ -10,7 +10,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Literal
 
-from gridsearch.hparams.domain import Combination
+from gridsearch.hparams.combination import Combination
 from gridsearch.strategies import Strategy, SupportsExplanation, Wait
 from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import TrialState
 
-from gridsearch.hparams.domain import Combination, Discrete, Domain, HParam, IntInterval, combination_id
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import Strategy, SupportsExplanation, Wait
 from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
@@ -74,7 +75,7 @@ class OptunaStrategy:
     ) -> None:
         self._space, self._objective, self.over = space, objective, ""
         self._study = _study(objective, sampler=_made(optuna.samplers, sampler, options, seed=seed))
-        self._random = space.sampled(seed)
+        self._random = space.sample(seed)
         self._facts: dict[str, TrialRecord] = {}
         self._planned: set[str] = set()
         self._seen: set[str] = set()
@@ -83,7 +84,7 @@ class OptunaStrategy:
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial is planned or ended."""
-        identity = combination_id(self._space.completed(trial.trial.values))
+        identity = combination_id(self._space.with_defaults(trial.trial.values))
         if not trial.sessions:
             self._planned.add(identity)
             return
@@ -134,7 +135,7 @@ class OptunaStrategy:
 
     def _tell_what_was_never_asked(self) -> None:
         for identity, fact in self._facts.items():
-            values = self._space.completed(fact.trial.values)
+            values = self._space.with_defaults(fact.trial.values)
             value = fact.mean(self._objective.metric)
             if identity in self._seen or values not in self._space:
                 continue
@@ -154,7 +155,7 @@ class OptunaStrategy:
         if value is None:
             self._study.tell(trial, state=TrialState.FAIL)
         elif fact.status is Status.STOPPED:
-            trial.report(value, int(max(s.outcome.facts.get("epochs", 1) for s in fact.results)))
+            trial.report(value, max(s.outcome.epochs or 1 for s in fact.results))
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._study.tell(trial, value)
@@ -167,7 +168,8 @@ class OptunaStrategy:
             warnings.simplefilter("ignore")  # that a sampler falls back to random for a list of values
             if several:
                 number = trial.suggest_categorical(GRID, range(len(self._space.grids)))
-            return {h.name: _suggest(trial, f"{number}/{h.name}", h) for h in self._space.grids[number]}
+            grid = self._space.grids[number]
+            return Combination({h.name: _suggest(trial, f"{number}/{h.name}", h) for h in grid})
 
     def _grid_of(self, values: Combination) -> tuple[int, tuple[HParam, ...]]:
         for number, grid in enumerate(self._space.grids):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.strategies import Strategy, SupportsVerdicts, Wait
 from gridsearch.trials import (
     FailureKind,
@@ -84,7 +84,7 @@ class ReplayedSweep:
         known = self._trials.get(identity)
         if known is not None and known.paused is None:
             raise ValueError(f"{dict(values)!r} was proposed again")
-        trial = known.trial if known else Trial(len(self._trials) + 1, identity, dict(values))
+        trial = known.trial if known else Trial(len(self._trials) + 1, values)
         first, verdict, curve = self._done(known), Verdict.GO_ON, self._curve(values)
         session, done = Session(trial, 0, 1, 0), first
         while done < len(curve) and verdict is Verdict.GO_ON:
@@ -92,18 +92,17 @@ class ReplayedSweep:
                 verdict = strategy.report(session, done, curve[done])
             done += 1
         value = curve[done - 1] if done else None
-        record = SessionRecord(session, self._outcome(value, done, verdict), 0.0, 1.0, told=True)
+        record = SessionRecord(session, self._outcome(value, done, verdict), 0.0, 1.0, delivered=True)
         self._trials[identity] = TrialRecord(trial, (record,))
         strategy.tell(self._trials[identity])
-        return ReplayedStep(dict(values), first, done - first, value, verdict)
+        return ReplayedStep(values, first, done - first, value, verdict)
 
     def _outcome(self, value: float | None, epochs: int, verdict: Verdict) -> Outcome:
         if value is None:
             return Outcome.failed(FailureKind.EXCEPTION, "it failed")
-        facts = {"epochs": epochs} | ({"paused": True} if verdict is Verdict.PAUSE else {})
         status = Status.COMPLETED if verdict is Verdict.GO_ON else Status.STOPPED
-        return Outcome(status, metrics={self._objective.metric: value}, facts=facts)
+        return Outcome(status, metrics={self._objective.metric: value}, paused=verdict is Verdict.PAUSE, epochs=epochs)
 
     @staticmethod
     def _done(record: TrialRecord | None) -> int:
-        return int(record.sessions[0].outcome.facts.get("epochs", 0)) if record else 0
+        return record.sessions[0].outcome.epochs if record else 0

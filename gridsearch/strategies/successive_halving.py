@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.strategies import WAIT, Strategy, SupportsExplanation, Wait
 from gridsearch.trials import Objective, Session, TrialRecord, Verdict
 

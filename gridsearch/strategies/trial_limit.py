@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gridsearch.hparams.domain import Combination, combination_id
+from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.grid import Space
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import Strategy, SupportsExplanation, Wait
@@ -33,7 +33,7 @@ class TrialLimit:
 
     def tell(self, trial: TrialRecord) -> None:
         """Count a trial, and pass it on."""
-        values = self._space.completed(trial.trial.values)
+        values = self._space.with_defaults(trial.trial.values)
         if values in self._space:
             self._known.add(combination_id(values))
         self._strategy.tell(trial)

@@ -1,19 +1,17 @@
-"""Whether the process that holds a lock still lives."""
+"""Tell whether the process that holds a lock still lives."""
 
 from __future__ import annotations
 
+import os
 import socket
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["boot_id", "is_alive"]
-
-DEAD_AFTER = 120.0
-"""Seconds without a sign of life after which a runner on another host counts as dead."""
+__all__ = ["ProcessIdentity", "boot_id", "start_ticks"]
 
 
 def boot_id() -> str:
-    """What tells this run of this machine from the one before its last restart."""
+    """Return what tells this run of this machine from the one before its last restart."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -22,24 +20,71 @@ def boot_id() -> str:
         return f"{psutil.boot_time():.0f}"
 
 
-def is_alive(host: str, pid: int, born: float, boot: str, beat: float) -> bool:
-    """Whether a runner is still there.
+def start_ticks(pid: int) -> int:
+    """Return when a process began, in clock ticks since the machine did; -1 if there is none.
 
-    Args:
-        host: where it runs.
-        pid: its process there.
-        born: when that process began, in seconds since 1970; a number is used again, a beginning is not.
-        boot: that machine's ``boot_id``.
-        beat: its last sign of life, in seconds since 1970; all there is to go by on another host.
+    Ticks do not move when someone sets the clock, unlike a creation time in seconds since 1970.
     """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return -1 if fields[0] in (b"Z", b"X") else int(fields[19])
+    except FileNotFoundError:
+        return -1 if Path("/proc/self/stat").exists() else _start_seconds(pid)
+    except OSError:  # it ended while it was looked at
+        return -1
+
+
+def _start_seconds(pid: int) -> int:
+    """Return the same where there is no /proc: whole seconds since 1970."""
     import psutil
 
-    if host != socket.gethostname():
-        return time.time() - beat < DEAD_AFTER
-    if boot != boot_id():
-        return False
     try:
         process = psutil.Process(pid)
-        return abs(process.create_time() - born) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        return -1 if process.status() == psutil.STATUS_ZOMBIE else int(process.create_time())
     except psutil.NoSuchProcess:
-        return False
+        return -1
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """What tells a process from every other one.
+
+    Args:
+        host: the machine's name.
+        pid: its number there, which is used again after its end.
+        ticks: when it began, in clock ticks since the machine did; a number is used again, a beginning is not.
+        boot: that machine's ``boot_id``.
+        namespace: the PID namespace that the number belongs to: a container has one of its own.
+    """
+
+    host: str
+    pid: int
+    ticks: int
+    boot: str
+    namespace: str
+
+    @classmethod
+    def current(cls) -> ProcessIdentity:
+        """Return the identity of this process."""
+        return cls(socket.gethostname(), os.getpid(), start_ticks(os.getpid()), boot_id(), _pid_namespace())
+
+    def is_alive(self) -> bool | None:
+        """Return whether the process lives; None where that cannot be seen from here.
+
+        It cannot be seen from another host or from another PID namespace, such as another container.
+        """
+        here = ProcessIdentity.current()
+        if self.host != here.host:
+            return None
+        if self.boot != here.boot:
+            return False
+        if self.namespace != here.namespace:
+            return None
+        return start_ticks(self.pid) == self.ticks

@@ -50,7 +50,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
     keras.config.set_dtype_policy(settings.training.precision)
     try:
         pipelines = Pipelines(settings, seed)
-        reporter.facts["classes"] = class_names(settings.data.train)
+        reporter.provenance["classes"] = class_names(settings.data.train)
         build = load_entry_point(settings.model.build, settings.folder)
         taken = SETTING_NAMES & set(task.values)
         if task.detail == "full":  # whose callback writes the graph of a model that it sees for the first time
@@ -144,7 +144,7 @@ def _keep(model: keras.Model, file: Path, reporter: Reporter) -> None:
         if is_full(error):
             raise
         traceback.print_exc()
-        reporter.facts["model"] = f"not saved: {type(error).__name__}: {error}"
+        reporter.provenance["model"] = f"not saved: {type(error).__name__}: {error}"
 
 
 def _save(model: keras.Model, file: Path) -> None:

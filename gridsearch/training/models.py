@@ -9,7 +9,8 @@ from pathlib import Path
 
 import keras
 
-from gridsearch.hparams.domain import Combination, Value
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import Value
 
 __all__ = ["Values", "build_model", "cats_vs_dogs", "load_model", "takes_class_numbers"]
 

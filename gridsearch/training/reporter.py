@@ -35,7 +35,7 @@ class TrainingStopped(BaseException):
 
 
 class Reporter:
-    """What a training says while it runs: checked, sent home, and written as per-epoch curves."""
+    """What a training says while it runs: checked, sent to the runner, and written as per-epoch curves."""
 
     def __init__(self, task: Task, emit: Emit, hear: AwaitVerdict = lambda epoch: Verdict.GO_ON) -> None:
         self.task, self._emit, self._hear = task, emit, hear
@@ -44,7 +44,7 @@ class Reporter:
         self.epochs: dict[int, dict[str, float]] = {}
         self._events: Any = None
         self._last_beat = 0.0
-        self.facts: dict[str, Any] = {}
+        self.provenance: dict[str, Any] = {}
         """What else is to be recorded of the session."""
         self._may_go_on = bool(task.settings.model.objective)
         """After as many epochs as are set: what is trained to its end is not stopped there, but completed."""
@@ -62,7 +62,7 @@ class Reporter:
 
     def restored(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """An epoch behind a checkpoint that training goes on from: told again only if another session had told it."""
-        if self.task.spent is None:
+        if self.task.trained_before is None:
             self._say(epoch, dict(metrics), asks=False)
         self.epochs[epoch] = dict(metrics)
 

@@ -17,6 +17,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -38,12 +39,12 @@ def run_session(task: Task, emit: Emit, hear: AwaitVerdict = lambda epoch: Verdi
         emit: takes what is said on the way.
         hear: waits for the verdict on an epoch, if the task is judged.
     """
-    began = time.perf_counter() - (task.spent or 0.0)
+    began = time.perf_counter() - (task.trained_before or 0.0)
     reporter = Reporter(task, emit, hear)
     try:
         with contextlib.closing(reporter):
-            final = flatten_metrics(_trained(task, reporter))
-        outcome = _judged(task, reporter, final, time.perf_counter() - began)
+            final = flatten_metrics(_train(task, reporter))
+        outcome = _conclude(task, reporter, final, time.perf_counter() - began)
     except Diverged as error:
         outcome = Outcome.failed(FailureKind.DIVERGED, str(error))
         print(f"diverged: {error}", file=sys.stderr)
@@ -52,18 +53,18 @@ def run_session(task: Task, emit: Emit, hear: AwaitVerdict = lambda epoch: Verdi
             raise
         with contextlib.suppress(Exception):  # the log may be on the disk that is full, or closed
             traceback.print_exc()
-        outcome = _blamed(error)
-    emit(Ended(task.session.name, _with_facts(outcome, reporter)))
+        outcome = _explain_failure(error)
+    emit(Ended(task.session.name, _add_provenance(outcome, reporter)))
 
 
-def _blamed(error: BaseException) -> Outcome:
+def _explain_failure(error: BaseException) -> Outcome:
     """The outcome of an exception: the training's own fault, unless the disk was full."""
     if is_full(error):
-        return Outcome.failed(FailureKind.INTERRUPTED, _one_line(error), charged=False, facts={"disk_full": True})
+        return Outcome.failed(FailureKind.INTERRUPTED, _one_line(error), charged=False, disk_full=True)
     return Outcome.failed(FailureKind.EXCEPTION, _one_line(error))
 
 
-def _trained(task: Task, reporter: Reporter) -> Mapping[str, Any]:
+def _train(task: Task, reporter: Reporter) -> Mapping[str, Any]:
     if task.settings.model.objective:
         train = load_entry_point(task.settings.model.objective, task.settings.folder)
         _seed(task.session.seed)
@@ -86,7 +87,7 @@ def _seed(seed: int) -> None:
         sys.modules["numpy"].random.seed(seed)
 
 
-def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds: float) -> Outcome:
+def _conclude(task: Task, reporter: Reporter, final: Mapping[str, float], seconds: float) -> Outcome:
     last = reporter.epochs[max(reporter.epochs)] if reporter.epochs else {}
     stopped = reporter.verdict is not Verdict.GO_ON
     if task.objective.of({**last, **final} if stopped else final) is None:
@@ -96,23 +97,27 @@ def _judged(task: Task, reporter: Reporter, final: Mapping[str, float], seconds:
         return Outcome.failed(FailureKind.EXCEPTION, problem)
     reporter.refuse_divergence(final, "at the end")
     metrics = summarise(task.objective, reporter.epochs, final, seconds)
-    facts = {"paused": True} if reporter.verdict is Verdict.PAUSE else {}
-    return Outcome(Status.STOPPED if stopped else Status.COMPLETED, metrics=metrics, facts=facts)
+    status = Status.STOPPED if stopped else Status.COMPLETED
+    return Outcome(status, metrics=metrics, paused=reporter.verdict is Verdict.PAUSE)
 
 
-def _with_facts(outcome: Outcome, reporter: Reporter) -> Outcome:
-    facts = {**outcome.facts, "host": socket.gethostname(), "pid": os.getpid(), "python": platform.python_version()}
-    facts["memory"] = psutil.Process().memory_info().rss
-    facts |= reporter.facts
+def _add_provenance(outcome: Outcome, reporter: Reporter) -> Outcome:
+    found = {
+        **outcome.provenance,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+    }
+    found["memory"] = psutil.Process().memory_info().rss
+    found |= reporter.provenance
     if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
-        facts["threads"] = int(os.environ["OMP_NUM_THREADS"])
-    facts["epochs"] = max(reporter.epochs, default=-1) + 1
+        found["threads"] = int(os.environ["OMP_NUM_THREADS"])
     packages = ("tensorflow", "jax", "torch", "keras", "numpy")
     loaded = {name: module for name in packages if (module := sys.modules.get(name)) is not None}
-    facts |= {name: str(getattr(module, "__version__", "")) for name, module in loaded.items()}
+    found |= {name: str(getattr(module, "__version__", "")) for name, module in loaded.items()}
     if hasattr(loaded.get("keras"), "backend"):
-        facts["backend"] = loaded["keras"].backend.backend()
-    return Outcome(outcome.status, outcome.kind, outcome.metrics, outcome.message, outcome.charged, facts)
+        found["backend"] = loaded["keras"].backend.backend()
+    return replace(outcome, epochs=max(reporter.epochs, default=-1) + 1, provenance=found)
 
 
 def _one_line(error: BaseException) -> str:

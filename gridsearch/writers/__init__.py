@@ -11,7 +11,7 @@ An outside writer is an entry point of the group ``gridsearch.writers``: a funct
 ``SweepInfo`` and returns a ``Writer``. Ten lines make one::
 
     class Lines:
-        def __init__(self, background): self.file = background.home / "lines.txt"
+        def __init__(self, background): self.file = background.logdir / "lines.txt"
         def begin(self, session): self.say(f"{session.name} begins")
         def epoch(self, epoch): self.say(f"{epoch.session} {epoch.epoch} {dict(epoch.metrics)}")
         def end(self, session): self.say(f"{session.name} {session.status}")
@@ -71,7 +71,7 @@ class SweepInfo:
     """What an outside writer knows of a sweep before its first session.
 
     Args:
-        home: the log directory, where it may keep files.
+        logdir: the log directory, where it may keep files.
         identity: hexadecimal digits that no other sweep has, the same whenever this one is continued.
         hparams: as declared.
         objective: the metric and its direction; its ``columns`` are the names of a session's final metrics.
@@ -79,7 +79,7 @@ class SweepInfo:
         options: the writer's own table of the sweep file, ``[writers.NAME]``.
     """
 
-    home: Path
+    logdir: Path
     identity: str
     hparams: tuple[HParam, ...]
     objective: Objective
@@ -89,13 +89,13 @@ class SweepInfo:
     @property
     def name(self) -> str:
         """The sweep's name for people: that of its log directory, and enough of its identity to be the only one."""
-        return f"{self.home.resolve().name[:64]}-{self.identity[:8]}"
+        return f"{self.logdir.resolve().name[:64]}-{self.identity[:8]}"
 
 
 def describe_sweep(record: Record, writer: str, **options: Any) -> SweepInfo:
     """The background of a recorded sweep for the writer of this name; ``options`` take precedence over its table's."""
     table = {**record.tables.get("writers", {}).get(writer, {}), **options}
-    return SweepInfo(record.home, record.identity, record.hparams, record.objective, record.recipe, table)
+    return SweepInfo(record.logdir, record.identity, record.hparams, record.objective, record.recipe, table)
 
 
 def replay_session(writer: Writer, session: SessionRecord, epochs: Iterable[Epoch]) -> None:

@@ -25,12 +25,12 @@ class BackfillResult:
     uri: str = ""
 
 
-def backfill(name: str, home: Path, **options: Any) -> BackfillResult:
+def backfill(name: str, logdir: Path, **options: Any) -> BackfillResult:
     """Tell a writer every session that it has no complete account of; those in training are left to their runner.
 
     Args:
         name: of the writer's entry point.
-        home: the log directory.
+        logdir: the log directory.
         options: in place of those in the sweep file's table of the writer.
 
     Raises:
@@ -39,7 +39,7 @@ def backfill(name: str, home: Path, **options: Any) -> BackfillResult:
         UserError: the writer does not take its options, or its server does not answer.
     """
     refuse_unknown([name], f"gridsearch {name}")
-    record = Record.read(home)
+    record = Record.read(logdir)
     try:
         return _told(load_writer(name)(describe_sweep(record, name, **options)), record)
     except GridsearchError:
@@ -54,7 +54,7 @@ def _told(writer: Writer, record: Record) -> BackfillResult:
     sessions = _accounts(writer, _ended(record))
     try:
         for session in sessions:
-            epochs = read_history(record.home, session.name)
+            epochs = read_history(record.logdir, session.name)
             if not (isinstance(writer, SupportsBackfill) and writer.has(session, len(epochs))):
                 replay_session(writer, session, epochs)
                 written += 1
@@ -71,7 +71,7 @@ def _ended(record: Record) -> Iterable[SessionRecord]:
         if session.status is not Status.RUNNING:
             yield session
         elif not record.held:
-            yield replace(session, outcome=replace(cut_off, facts=session.outcome.facts), ended=session.began)
+            yield replace(session, outcome=replace(cut_off, provenance=session.outcome.provenance), ended=session.began)
 
 
 def _accounts(writer: Writer, sessions: Iterable[SessionRecord]) -> list[SessionRecord]:

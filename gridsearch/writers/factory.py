@@ -40,9 +40,9 @@ def refuse_unknown(names: Iterable[str], where: str = "sweep.writers") -> None:
             raise SweepFileError(f"{name!r} needs a package that is not installed", where=where, cure=cure)
 
 
-def backfill_command(name: str, home: Path) -> str:
+def backfill_command(name: str, logdir: Path) -> str:
     """How a writer that was switched off can be told what it missed; empty if there is no command for it."""
-    command = f"`gridsearch {name} {shlex.quote(str(home))}` writes what it missed"
+    command = f"`gridsearch {name} {shlex.quote(str(logdir))}` writes what it missed"
     return command if name in PACKAGES else ""
 
 

@@ -63,11 +63,11 @@ class _Teller:
     """
 
     def __init__(self, writer: Writer, background: SweepInfo) -> None:
-        self._writer, self._home = writer, background.home
+        self._writer, self._logdir = writer, background.logdir
         self._open: set[str] = set()
 
     def begin(self, session: SessionRecord) -> None:
-        if not session.outcome.facts.get("continued"):
+        if session.resumed is None:
             self._open.add(session.name)
             self._writer.begin(session)
 
@@ -80,7 +80,7 @@ class _Teller:
             self._open.remove(session.name)
             self._writer.end(session)
         else:
-            replay_session(self._writer, session, read_history(self._home, session.name))
+            replay_session(self._writer, session, read_history(self._logdir, session.name))
 
     def close(self, nothing: None) -> None:
         if isinstance(self._writer, SupportsClose):

@@ -8,8 +8,8 @@
                                       tags: ``gridsearch.status`` and what else `gridsearch export` has of a session
                                       artifact: ``model/run-0007.keras``, if it is the best
 
-Without a server all of it is in ``HOME/mlflow.db`` and ``HOME/mlartifacts``. A run is found again by its tags and never
-made twice; MLflow takes the same number for the same step and time as the one it has.
+Without a server all of it is in ``LOGDIR/mlflow.db`` and ``LOGDIR/mlartifacts``. A run is found by its
+tags and never made twice; MLflow takes the same number for the same step and time as the one it has.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class MlflowWriter:
 
     def __init__(self, background: SweepInfo) -> None:
         self._sweep, self._options = background, Mlflow.model_validate(background.options)
-        self._home = background.home.resolve()
+        self._logdir = background.logdir.resolve()
         elsewhere = self._options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        self.uri = elsewhere or _local_store(self._home / "mlflow.db")
+        self.uri = elsewhere or _local_store(self._logdir / "mlflow.db")
         self._parent = ""
         self._runs: dict[str, str] = {}
         self._epochs: dict[str, set[int]] = {}
@@ -65,7 +65,7 @@ class MlflowWriter:
     @cached_property
     def _experiment(self) -> str:
         name = self._options.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "gridsearch"
-        local = (self._home / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
+        local = (self._logdir / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
         found = self._client.get_experiment_by_name(name)
         return str(found.experiment_id if found else self._client.create_experiment(name, local))
 
@@ -88,7 +88,7 @@ class MlflowWriter:
         """Log the final metrics, and end the run as ``FINISHED``, ``FAILED`` or, if it was interrupted, ``KILLED``."""
         run, epochs = self._runs.pop(session.name), self._epochs.pop(session.name)
         ended = session.ended or session.began
-        last = int(session.outcome.facts.get("epochs", 0))
+        last = session.outcome.epochs
         self._log(run, session.outcome.metrics, ended, last)
         tags = {**self._tags(session), EPOCHS: str(len(epochs)), "gridsearch.message": session.outcome.message}
         self._client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()])
@@ -99,7 +99,7 @@ class MlflowWriter:
     def close(self) -> None:
         """Give the best session's run its model, and end the sweep's."""
         if self._parent:
-            record = Record.read(self._sweep.home)
+            record = Record.read(self._sweep.logdir)
             self._keep_best(record)
             ends = [session.ended for session in record.sessions if session.ended is not None]
             self._client.set_terminated(self._parent, end_time=_milliseconds(max(ends)) if ends else None)
@@ -154,7 +154,7 @@ class MlflowWriter:
 
     def _keep_best(self, record: Record) -> None:
         sessions = [session for trial in record.ranked() for session in trial.results]
-        files = [(s.name, self._sweep.home / "models" / f"{s.name}.keras") for s in sessions]
+        files = [(s.name, self._sweep.logdir / "models" / f"{s.name}.keras") for s in sessions]
         best, model = next(((name, file) for name, file in files if file.is_file()), ("", None))
         run = best and self._find(**{SESSION: best})
         if run and model:

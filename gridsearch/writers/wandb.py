@@ -7,7 +7,7 @@
                 history   Keras's own names (``val_accuracy``, ...) by ``epoch``, counted from 1
                 summary   the final metrics as TensorBoard's table names them; others as last reported; how it ended
 
-Runs are kept in ``HOME/wandb``. An interrupted session is not its trial's end: the attempt that takes its place
+Runs are kept in ``LOGDIR/wandb``. An interrupted session is not its trial's end: the attempt that takes its place
 continues its run, under its id. W&B keeps nothing on disk for some seconds, so what is there is never trusted: only a
 run that this module has finished, and then marked, counts as complete.
 """
@@ -53,7 +53,7 @@ class WandbWriter:
     def __init__(self, background: SweepInfo) -> None:
         self._sweep, self._options = background, Wandb.model_validate(background.options)
         self._project = self._options.project or os.environ.get("WANDB_PROJECT") or "gridsearch"
-        self._folder = background.home.resolve() / "wandb"
+        self._folder = background.logdir.resolve() / "wandb"
         self._runs: dict[str, tuple[Any, set[int]]] = {}
         self._marks: dict[Path, dict[str, Any]] = {}
 
@@ -65,7 +65,7 @@ class WandbWriter:
         run = wandb.init(
             entity=self._options.entity,
             project=self._project,
-            dir=self._sweep.home.resolve(),
+            dir=self._sweep.logdir.resolve(),
             id=identity,
             name=session.name,
             group=self._sweep.name,
@@ -115,7 +115,7 @@ class WandbWriter:
         """The id of a session's run: the sweep's identity and the name of the session that it continues, or its own."""
         first = session
         if session.session.attempt > 1:
-            trials = Record.read(self._sweep.home).trials
+            trials = Record.read(self._sweep.logdir).trials
             trial = next(t for t in trials if t.trial.number == session.session.trial.number)
             earlier = [
                 s

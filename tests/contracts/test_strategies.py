@@ -8,7 +8,8 @@ from itertools import islice
 
 import pytest
 
-from gridsearch.hparams.domain import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
 from gridsearch.hparams.grid import Grid
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import Strategy, SupportsExplanation
@@ -47,7 +48,7 @@ def hyperband(hparams: Sequence[HParam]) -> Strategy:
     return HyperbandStrategy(searching(hparams), ACCURACY, 7, EPOCHS, hyperband_iterations=2)
 
 
-def sampled(sampler: str) -> Make:
+def searched_by(sampler: str) -> Make:
     def make(hparams: Sequence[HParam]) -> Strategy:
         pytest.importorskip("optuna")
         from gridsearch.strategies.optuna import OptunaStrategy
@@ -76,9 +77,9 @@ SEARCHES: dict[str, Make] = {
         TrialLimit(RandomStrategy(searching(hparams), 7), searching(hparams), 30), ACCURACY, EPOCHS
     ),
     "bayesian": bayesian,
-    "tpe": sampled("TPESampler"),
-    "cmaes": sampled("CmaEsSampler"),
-    "qmc": sampled("QMCSampler"),
+    "tpe": searched_by("TPESampler"),
+    "cmaes": searched_by("CmaEsSampler"),
+    "qmc": searched_by("QMCSampler"),
 }
 ALL = {**GRIDS, **SEARCHES, "hyperband": hyperband}
 QUICK = ("grid", "grid, median", "random")
@@ -167,7 +168,7 @@ def test_trials_that_all_fail_come_to_an_end(make: Make) -> None:
 def test_trials_of_another_sweep_are_survived(make: Make) -> None:
     strategy, values = make(HPARAMS), {"units": 4096, "dropout": 0.7}
     rehearsal = ReplayedSweep(curve, ACCURACY)
-    outside = Trial(1, combination_id(values), values)
+    outside = Trial(1, values)
     strategy.tell(TrialRecord(outside, ()))
     assert steps(rehearsal, strategy, 3)
 
@@ -219,7 +220,7 @@ def test_the_grid_is_proposed_in_its_declared_order() -> None:
 
 
 def test_another_seed_is_another_order() -> None:
-    orders = [list(islice(searching(HPARAMS).sampled(seed), 12)) for seed in (1, 2)]
+    orders = [list(islice(searching(HPARAMS).sample(seed), 12)) for seed in (1, 2)]
     assert orders[0] != orders[1]
     assert sorted(map(combination_id, orders[0])) == sorted(map(combination_id, orders[1]))
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from sweeps import configured
 
-from gridsearch.hparams.domain import combination_id
 from gridsearch.record.journal import Journal
 from gridsearch.trials import Epoch, FailureKind, Outcome, Session, SessionRecord, Status, Trial
 from gridsearch.writers import SupportsBackfill, SupportsClose, SweepInfo, Writer, describe_sweep, replay_session
@@ -50,9 +49,9 @@ def tensorboard() -> Kind:
 
     from gridsearch.writers.tensorboard.events import EventsWriter
 
-    def read(home: Path) -> dict[str, Account]:
+    def read(logdir: Path) -> dict[str, Account]:
         found = {}
-        for directory in sorted(home.glob("run-*")):
+        for directory in sorted(logdir.glob("run-*")):
             first, *_, last = plugin_data(directory)
             shown = first.session_start_info.hparams
             values = {name: getattr(shown[name], shown[name].WhichOneof("kind")) for name in shown}
@@ -60,7 +59,7 @@ def tensorboard() -> Kind:
             found[directory.name] = Account(str(last.session_end_info.status), metrics, [], values)
         return found
 
-    return Kind(lambda background: EventsWriter(background.home, background.objective), read, ("1", "2"))
+    return Kind(lambda background: EventsWriter(background.logdir, background.objective), read, ("1", "2"))
 
 
 def wandb() -> Kind:
@@ -68,10 +67,10 @@ def wandb() -> Kind:
 
     from gridsearch.writers.wandb import WandbWriter
 
-    def read(home: Path) -> dict[str, Account]:
+    def read(logdir: Path) -> dict[str, Account]:
         found = {}
-        for run in summaries(home):
-            (directory,) = [each for each in directories(home) if each.name.endswith(f"-{run['run_id']}")]
+        for run in summaries(logdir):
+            (directory,) = [each for each in directories(logdir) if each.name.endswith(f"-{run['run_id']}")]
             metrics = {name: value for name, value in run["summary"].items() if name in GOOD}
             losses = [float(row["loss"]) for row in history(records(directory))]
             recipe = run["config"].pop("gridsearch.recipe")
@@ -87,8 +86,8 @@ def mlflow() -> Kind:
 
     from gridsearch.writers.mlflow import MlflowWriter, accepted_name
 
-    def read(home: Path) -> dict[str, Account]:
-        client, found = MlflowClient(f"sqlite:///{home / 'mlflow.db'}"), {}
+    def read(logdir: Path) -> dict[str, Account]:
+        client, found = MlflowClient(f"sqlite:///{logdir / 'mlflow.db'}"), {}
         for run in client.search_runs(["1"], "tags.`gridsearch.session` != ''"):
             losses = client.get_metric_history(run.info.run_id, "epoch/loss")
             ordered = [metric.value for metric in sorted(losses, key=lambda metric: int(metric.step))]
@@ -120,14 +119,14 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def background(home: Path, empty_store: Path) -> SweepInfo:
+def background(logdir: Path, empty_store: Path) -> SweepInfo:
     """Of a sweep with one trial, in a folder with a name that is not kind to programs."""
-    place = home.parent / "a'; echo föö"
+    place = logdir.parent / "a'; echo föö"
     place.mkdir(parents=True)
     shutil.copy(empty_store, place)
     config = configured(place, {name: {"discrete": [value]} for name, value in ODD.items()})
     with Journal(place) as journal:
-        journal.settle(config, config.recipe())
+        journal.declare(config, config.recipe())
         with journal.transaction():
             journal.plan(ODD)
         return describe_sweep(journal.record(), "any")
@@ -142,15 +141,15 @@ def writer(kind: Kind, background: SweepInfo) -> Iterator[Writer]:
 
 
 def session(number: int, outcome: Outcome, *, repeat: int = 0) -> SessionRecord:
-    trial = Trial(number, combination_id(ODD), ODD)
-    return SessionRecord(Session(trial, repeat, 1, 7), outcome, 1e9, 1e9 + 2.5, told=False)
+    trial = Trial(number, ODD)
+    return SessionRecord(Session(trial, repeat, 1, 7), outcome, 1e9, 1e9 + 2.5, delivered=False)
 
 
 def epochs(of: SessionRecord) -> list[Epoch]:
     return [Epoch(of.name, n, metrics, 1e9 + n) for n, metrics in enumerate(EPOCHS)]
 
 
-COMPLETED = Outcome(Status.COMPLETED, metrics=GOOD, facts={"epochs": 3})
+COMPLETED = Outcome(Status.COMPLETED, metrics=GOOD, epochs=3)
 FAILED = Outcome.failed(FailureKind.EXCEPTION, 'it\'s 50% "out" of\tmemory\nand more')
 
 
@@ -169,7 +168,7 @@ def test_a_session_is_found_with_its_values_its_epochs_and_its_final_metrics(
 ) -> None:
     replay_session(writer, session(1, COMPLETED), epochs(session(1, COMPLETED)))
     close(writer)
-    (account,) = kind.read(background.home).values()
+    (account,) = kind.read(background.logdir).values()
     assert account.state == kind.states[0]
     assert account.metrics == pytest.approx(GOOD)
     assert losses(account) == [1.5, 0.25, 0.5]
@@ -182,7 +181,7 @@ def test_a_failed_session_is_found_as_failed_and_without_final_metrics(
     failed = session(1, FAILED)
     replay_session(writer, failed, [*epochs(failed)[:1], Epoch(failed.name, 1, {"loss": math.nan, "lös s?": 1.0}, 1e9)])
     close(writer)
-    (account,) = kind.read(background.home).values()
+    (account,) = kind.read(background.logdir).values()
     assert (account.state, account.metrics) == (kind.states[1], {})
     assert losses(account)[0] == 1.5
 
@@ -197,7 +196,7 @@ def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, b
     for each in reversed(ends):
         writer.end(each)
     close(writer)
-    found = kind.read(background.home)
+    found = kind.read(background.logdir)
     good, bad = kind.states
     assert {name: account.state for name, account in sorted(found.items())} == {
         "run-0001": good,
@@ -216,7 +215,7 @@ def test_a_session_that_a_dead_process_began_is_told_again_and_is_there_once(kin
     second = kind.make(background)
     replay_session(second, session(1, COMPLETED), epochs(session(1, COMPLETED)))
     close(second)
-    (account,) = kind.read(background.home).values()
+    (account,) = kind.read(background.logdir).values()
     assert account.state == kind.states[0]
     assert losses(account) == [1.5, 0.25, 0.5]
     assert account.metrics == pytest.approx(GOOD)

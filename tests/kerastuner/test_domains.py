@@ -108,7 +108,7 @@ batch_size = 4
 [training]
 epochs = 1
 [sweep]
-logdir = "{home}"
+logdir = "{logdir}"
 workers = 1
 trials = 2
 """
@@ -137,19 +137,19 @@ def clashing(hp):
 
 
 @pytest.mark.slow
-def test_a_build_model_of_kerastuners_is_swept_as_it_is(pictures: Path, home: Path, tmp_path: Path) -> None:
+def test_a_build_model_of_kerastuners_is_swept_as_it_is(pictures: Path, logdir: Path, tmp_path: Path) -> None:
     from gridsearch.runner.sweep import sweep
     from gridsearch.trials import Status
 
     (tmp_path / "theirs.py").write_text(MODEL)
     file = tmp_path / "sweep.toml"
-    file.write_text(SWEEP.format(build="theirs:build_model", data=pictures, home=home))
+    file.write_text(SWEEP.format(build="theirs:build_model", data=pictures, logdir=logdir))
     config = SweepConfig.load(file)
     assert len(config.space) == 3 + 3 * 3
     record = sweep(config).record
     assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 2, record.sessions[0].outcome.message
     assert record.trials[0].trial.values == {"units": 4, "optimizer": "adam"}
-    file.write_text(SWEEP.format(build="theirs:clashing", data=pictures, home=home))
+    file.write_text(SWEEP.format(build="theirs:clashing", data=pictures, logdir=logdir))
     with pytest.raises(
         SweepFileError, match=r"model\.build = 'theirs:clashing': ValueError: 'units' is declared twice"
     ):

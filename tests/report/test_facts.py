@@ -27,7 +27,7 @@ def sessions(*, held: bool) -> Record:
     trials = []
     for number, (outcome, began, ended) in enumerate(outcomes, 1):
         trial = made(number, {"x": number}, []).trial
-        record = SessionRecord(Session(trial, 0, 1, 0), outcome, began, ended, told=False)
+        record = SessionRecord(Session(trial, 0, 1, 0), outcome, began, ended, delivered=False)
         trials.append(TrialRecord(trial, (record,)))
     return record_of([HParam("x", Discrete([1, 2, 3, 4]))], trials, held=held)
 

@@ -21,9 +21,9 @@ from gridsearch.runner.sweep import sweep
 X = HParam("x", RealInterval(0.0, 1.0, points=2))
 
 
-def test_every_figure_of_a_sweep_with_hostile_names(home: Path, tmp_path: Path) -> None:
-    record = sweep(configured(home, HOSTILE, "objectives:scored")).record
-    facts = collect_facts(record, read_epochs(home))
+def test_every_figure_of_a_sweep_with_hostile_names(logdir: Path, tmp_path: Path) -> None:
+    record = sweep(configured(logdir, HOSTILE, "objectives:scored")).record
+    facts = collect_facts(record, read_epochs(logdir))
     written = write_figures(facts, tmp_path / "one" / "two")
     assert sorted(file.name for file in written) == sorted(f"{n}.{kind}" for n in FIGURES for kind in ("png", "svg"))
     for file in written:
@@ -47,14 +47,14 @@ def test_what_there_is_no_data_for_is_not_written(tmp_path: Path, trials: list[o
     assert [file.read_bytes() for file in again] == [file.read_bytes() for file in written]
 
 
-def test_without_matplotlib_the_cure_is_named(home: Path, tmp_path: Path) -> None:
-    sweep(configured(home, {"x": {"discrete": [0.5]}}))
+def test_without_matplotlib_the_cure_is_named(logdir: Path, tmp_path: Path) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
     hide = "import sys; sys.modules['matplotlib'] = None; from gridsearch.cli import main; main()"
-    command = [sys.executable, "-c", hide, "report", str(home), "--figures", str(tmp_path / "figures")]
+    command = [sys.executable, "-c", hide, "report", str(logdir), "--figures", str(tmp_path / "figures")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == (
         "gridsearch: --figures: matplotlib is not installed\n"
         "  Install it: pip install 'gridsearch[figures]'; report.html shows the same without.\n"
     )
-    assert (home / "report.html").exists()
+    assert (logdir / "report.html").exists()

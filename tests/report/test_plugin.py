@@ -137,9 +137,9 @@ def test_nothing_outside_the_log_directory_is_served(tmp_path: Path) -> None:
 
 
 def test_sweeps_are_found_below_the_log_directory(tmp_path: Path) -> None:
-    for home in ("a", "b/c", "b/c/run-0001", ".hidden", "1/2/3/4/5"):
-        (tmp_path / home).mkdir(parents=True)
-        (tmp_path / home / "sweep.db").touch()
+    for logdir in ("a", "b/c", "b/c/run-0001", ".hidden", "1/2/3/4/5"):
+        (tmp_path / logdir).mkdir(parents=True)
+        (tmp_path / logdir / "sweep.db").touch()
     assert sweeps_below(tmp_path) == {"a": tmp_path / "a", "b/c": tmp_path / "b" / "c"}
     (tmp_path / "sweep.db").touch()
     assert sweeps_below(tmp_path) == {".": tmp_path}

@@ -21,30 +21,30 @@ from gridsearch.runner.sweep import sweep
 BEHAVIOURS = {"behaviour": {"discrete": ["fine", "raises", "diverges"]}, "flip": {"discrete": [True]}}
 
 
-def whole(home: Path) -> list[dict[str, Any]]:
+def whole(logdir: Path) -> list[dict[str, Any]]:
     """What `mlflow.search_runs` returns: the sweep's run, then its sessions', in order."""
     import mlflow
 
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{logdir / 'mlflow.db'}")
     rows = mlflow.search_runs(experiment_names=["gridsearch"]).to_dict("records")
     assert [row["tags.gridsearch.session"] for row in rows].count("") == 1
     return sorted(rows, key=lambda row: str(row["tags.gridsearch.session"]))
 
 
-def found(home: Path) -> list[dict[str, Any]]:
+def found(logdir: Path) -> list[dict[str, Any]]:
     """The sessions' runs."""
-    return whole(home)[1:]
+    return whole(logdir)[1:]
 
 
 def assert_same_times(record: Record) -> None:
     began, ended = [s.began for s in record.sessions], [s.ended or 0.0 for s in record.sessions]
     times = [(min(began), max(ended)), *zip(began, ended, strict=True)]
-    shown = [(row["start_time"].timestamp(), row["end_time"].timestamp()) for row in whole(record.home)]
+    shown = [(row["start_time"].timestamp(), row["end_time"].timestamp()) for row in whole(record.logdir)]
     assert np.allclose(shown, times, rtol=0, atol=0.002)
 
 
 def assert_same_table(record: Record) -> None:
-    rows = found(record.home)
+    rows = found(record.logdir)
     for row, exported in zip(rows, sessions(record), strict=True):
         for name, value in exported.items():
             kind = "params" if name in BEHAVIOURS else "metrics" if name in record.objective.columns else "tags"
@@ -52,27 +52,27 @@ def assert_same_table(record: Record) -> None:
             assert shown == (value if kind == "metrics" else str(value)), name
 
 
-def retold(home: Path) -> dict[str, int]:
-    command = [sys.executable, "-m", "gridsearch", "mlflow", str(home), "--json"]
+def retold(logdir: Path) -> dict[str, int]:
+    command = [sys.executable, "-m", "gridsearch", "mlflow", str(logdir), "--json"]
     answer: dict[str, int] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout)
     return answer
 
 
 @pytest.mark.slow
-def test_failures_are_in_the_table_too_live_and_rebuilt(home: Path) -> None:
-    config = configured(home, BEHAVIOURS, "objectives:behaving", sweep={"writers": ["mlflow"]})
+def test_failures_are_in_the_table_too_live_and_rebuilt(logdir: Path) -> None:
+    config = configured(logdir, BEHAVIOURS, "objectives:behaving", sweep={"writers": ["mlflow"]})
     record = sweep(config).record
     assert_same_table(record)
     assert_same_times(record)
     states = ["FINISHED", "FAILED", "FAILED"]
-    assert [row["status"] for row in found(home)] == states
-    assert found(home)[2]["tags.gridsearch.message"] == "loss is nan in epoch 1"
-    assert retold(home) == {"runs": 3, "written": 0}
-    (home / "mlflow.db").unlink()
-    assert retold(home) == {"runs": 3, "written": 3}
+    assert [row["status"] for row in found(logdir)] == states
+    assert found(logdir)[2]["tags.gridsearch.message"] == "loss is nan in epoch 1"
+    assert retold(logdir) == {"runs": 3, "written": 0}
+    (logdir / "mlflow.db").unlink()
+    assert retold(logdir) == {"runs": 3, "written": 3}
     assert_same_table(record)
     assert_same_times(record)
-    assert [row["status"] for row in found(home)] == states
+    assert [row["status"] for row in found(logdir)] == states
 
 
 def test_every_name_is_made_one_that_mlflow_takes() -> None:

@@ -40,10 +40,10 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(TESTS)]))
 
 
-def run(home: Path, *writers: str, hparams: Any = None, **tables: Any) -> tuple[Record, list[str], float]:
+def run(logdir: Path, *writers: str, hparams: Any = None, **tables: Any) -> tuple[Record, list[str], float]:
     """A quick sweep that tells these; the record, what the user was told, and the seconds it took."""
     warnings: list[str] = []
-    config = configured(home, hparams or X, sweep={"writers": list(writers)}, **tables)
+    config = configured(logdir, hparams or X, sweep={"writers": list(writers)}, **tables)
     began = time.monotonic()
     record = sweep(config, warn=warnings.append).record
     took = time.monotonic() - began
@@ -53,14 +53,14 @@ def run(home: Path, *writers: str, hparams: Any = None, **tables: Any) -> tuple[
     return record, warnings, took
 
 
-def heard(home: Path) -> list[str]:
-    return (home / "heard.txt").read_text().splitlines()
+def heard(logdir: Path) -> list[str]:
+    return (logdir / "heard.txt").read_text().splitlines()
 
 
-def test_a_writer_of_a_users_own_hears_everything_in_order_in_a_process_of_its_own(home: Path) -> None:
-    _, warnings, _ = run(home, "listening", writers={"listening": {"greeting": "hello"}})
+def test_a_writer_of_a_users_own_hears_everything_in_order_in_a_process_of_its_own(logdir: Path) -> None:
+    _, warnings, _ = run(logdir, "listening", writers={"listening": {"greeting": "hello"}})
     assert warnings == []
-    lines = heard(home)
+    lines = heard(logdir)
     assert lines[0] == "made hello accuracy"
     session = ["begin run-0001", *(f"epoch run-0001 {n}" for n in range(3)), "end run-0001 completed"]
     assert lines[1:6] == session
@@ -68,52 +68,52 @@ def test_a_writer_of_a_users_own_hears_everything_in_order_in_a_process_of_its_o
     assert lines[-1] != f"closed {os.getpid()}"
 
 
-def test_a_sweep_with_nothing_left_to_do_starts_no_process(home: Path) -> None:
-    run(home, "listening")
-    before = heard(home)
-    run(home, "listening")
-    assert heard(home) == before
+def test_a_sweep_with_nothing_left_to_do_starts_no_process(logdir: Path) -> None:
+    run(logdir, "listening")
+    before = heard(logdir)
+    run(logdir, "listening")
+    assert heard(logdir) == before
 
 
-def test_a_session_that_a_dead_runner_began_is_heard_whole(home: Path) -> None:
-    config = configured(home, X)
-    with Journal(home) as journal:
-        journal.settle(config, config.recipe())
+def test_a_session_that_a_dead_runner_began_is_heard_whole(logdir: Path) -> None:
+    config = configured(logdir, X)
+    with Journal(logdir) as journal:
+        journal.declare(config, config.recipe())
         with journal.transaction():
             session = Session(journal.plan({"x": 0.25}), 0, 1, 0)
             journal.begin(session, 0.0, {"boot": journal.boot})
-            journal.epoch(Epoch(session.name, 0, {"accuracy": 0.1}, 1.0))
-    run(home, "listening")
-    assert heard(home)[1:4] == ["begin run-0001", "epoch run-0001 0", "end run-0001 failed"]
-    assert "end run-0001-a2 completed" in heard(home)
+            journal.add_epoch(Epoch(session.name, 0, {"accuracy": 0.1}, 1.0))
+    run(logdir, "listening")
+    assert heard(logdir)[1:4] == ["begin run-0001", "epoch run-0001 0", "end run-0001 failed"]
+    assert "end run-0001-a2 completed" in heard(logdir)
 
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_session_that_goes_on_after_it_was_put_aside_is_heard_whole_whenever_it_ends(
-    home: Path, killed: bool
+    logdir: Path, killed: bool
 ) -> None:
     """At two rungs and at its end; in one process, or in another each time that it goes on."""
-    config = configured(home, X)
-    with Journal(home) as journal:
-        journal.settle(config, config.recipe())
+    config = configured(logdir, X)
+    with Journal(logdir) as journal:
+        journal.declare(config, config.recipe())
         with journal.transaction():
             which = Session(journal.plan({"x": 0.25}), 0, 1, 0)
             journal.begin(which, 0.0, {})
         background = describe_sweep(journal.record(), "listening")
         teller = _Teller(Listening(background), background)
-        session = SessionRecord(which, Outcome(Status.RUNNING), 0.0, None, told=False)
-        paused = Outcome(Status.STOPPED, facts={"paused": True})
+        session = SessionRecord(which, Outcome(Status.RUNNING), 0.0, None, delivered=False)
+        paused = Outcome(Status.STOPPED, paused=True)
         for number, outcome in enumerate([paused, paused, Outcome(Status.COMPLETED)]):
             teller.begin(session)
             epoch = Epoch(which.name, number, {"accuracy": 0.1}, 1.0)
             with journal.transaction():
-                journal.epoch(epoch)
+                journal.add_epoch(epoch)
             teller.epoch(epoch)
             teller.end(replace(session, outcome=outcome, ended=1.0))
             if killed:
                 teller = _Teller(Listening(background), background)
             session = resume_session(replace(session, outcome=outcome, ended=1.0), {})
-    told = [line for line in heard(home) if not line.startswith("made")]
+    told = [line for line in heard(logdir) if not line.startswith("made")]
     assert told == [
         *["begin run-0001", "epoch run-0001 0", "end run-0001 stopped"],
         *["begin run-0001", "epoch run-0001 0", "epoch run-0001 1", "end run-0001 stopped"],
@@ -131,19 +131,19 @@ def test_a_session_that_goes_on_after_it_was_put_aside_is_heard_whole_whenever_i
     ],
 )
 def test_a_writer_that_fails_is_switched_off_with_one_line_and_others_are_not(
-    home: Path, writer: str, problem: str
+    logdir: Path, writer: str, problem: str
 ) -> None:
-    _, warnings, _ = run(home, writer, "listening")
+    _, warnings, _ = run(logdir, writer, "listening")
     assert warnings == [f"{writer} is switched off, the sweep goes on without it: {problem}"]
-    assert {f"end run-000{n} completed" for n in (1, 2, 3)} <= set(heard(home))
+    assert {f"end run-000{n} completed" for n in (1, 2, 3)} <= set(heard(logdir))
 
 
-def test_a_writer_that_hangs_is_ended_with_all_that_it_started(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_hangs_is_ended_with_all_that_it_started(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outside, "SECONDS_AT_END", 1.0)
-    _, (warning,), took = run(home, "hanging")
+    _, (warning,), took = run(logdir, "hanging")
     assert "hanging is switched off, the sweep goes on without it: it has not answered for 1 s" in warning
     assert took < 20, "its process starts, and is given a second"
-    pids = [int(pid) for line in heard(home) if line.startswith("pids") for pid in line.split()[1:]]
+    pids = [int(pid) for line in heard(logdir) if line.startswith("pids") for pid in line.split()[1:]]
     assert len(pids) == 2
     deadline = time.monotonic() + 10
     while any(_lives(pid) for pid in pids):
@@ -159,51 +159,53 @@ def _lives(pid: int) -> bool:
 
 
 def test_one_that_hangs_while_the_sweep_runs_is_not_waited_for_at_its_end(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outside, "SECONDS_AT_END", 4.0)
     monkeypatch.setenv("EPOCH_SECONDS", "2")
-    _, (warning,), took = run(home, "hanging", hparams={"x": {"discrete": [0.5]}})
+    _, (warning,), took = run(logdir, "hanging", hparams={"x": {"discrete": [0.5]}})
     assert "it has not answered" in warning
     assert took < 6 + 2
 
 
-def test_a_writer_that_falls_behind_is_switched_off(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_falls_behind_is_switched_off(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outside, "MOST_WAITING", 5)
-    _, (warning,), _ = run(home, "slow")
+    _, (warning,), _ = run(logdir, "slow")
     assert warning == "slow is switched off, the sweep goes on without it: 5 messages are waiting for it"
 
 
 def test_the_end_of_the_sweep_waits_for_what_is_in_the_queue_but_not_for_ever(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outside, "MOST_AT_END", 2.5)
-    _, (warning,), _ = run(home, "slow")
+    _, (warning,), _ = run(logdir, "slow")
     assert "messages are still waiting for it" in warning
-    assert "end run-0001 completed" not in heard(home)
+    assert "end run-0001 completed" not in heard(logdir)
 
 
-def test_a_writer_that_hangs_when_it_closes_is_not_waited_for_long(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_hangs_when_it_closes_is_not_waited_for_long(
+    logdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outside, "SECONDS_AT_END", 1.0)
-    _, (warning,), _ = run(home, "hangingattheend")
+    _, (warning,), _ = run(logdir, "hangingattheend")
     assert "it has not answered for 1 s" in warning
-    assert heard(home)[-1] == "end run-0003 completed"
+    assert heard(logdir)[-1] == "end run-0003 completed"
 
 
-def test_a_writer_that_is_not_there_is_refused_before_anything_is_trained(home: Path) -> None:
+def test_a_writer_that_is_not_there_is_refused_before_anything_is_trained(logdir: Path) -> None:
     with pytest.raises(SweepFileError, match=r"sweep\.writers: 'wandbb' is not a writer\n  Did you mean 'wandb'"):
-        run(home, "wandbb")
+        run(logdir, "wandbb")
     with pytest.raises(SweepFileError, match=r"The writers installed here are .*mlflow, .*wandb"):
-        run(home, "qqqqqqq")
-    assert not home.exists()
+        run(logdir, "qqqqqqq")
+    assert not logdir.exists()
 
 
 def test_one_whose_package_is_missing_is_refused_with_what_to_install(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gridsearch.writers import choice
 
     monkeypatch.setitem(choice.PACKAGES, "mlflow", ("mlflow", "there_is_no_such_package"))
     with pytest.raises(SweepFileError, match=r"pip install 'gridsearch\[mlflow\]'"):
-        run(home, "mlflow")
-    assert not home.exists()
+        run(logdir, "mlflow")
+    assert not logdir.exists()

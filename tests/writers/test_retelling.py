@@ -33,11 +33,11 @@ class Deaf:
 
 
 @pytest.fixture
-def told(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    sweep(configured(home, {"x": {"discrete": [0.5]}}))
+def told(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
     monkeypatch.setattr(retelling, "refuse_unknown", lambda names, where: None)
     monkeypatch.setattr(retelling, "load", lambda name: Deaf)
-    return home
+    return logdir
 
 
 def test_a_server_that_does_not_answer_is_told_in_a_line(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:

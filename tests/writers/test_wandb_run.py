@@ -46,16 +46,16 @@ def sweep_in(folder: Path, text: str, **environment: str) -> Sweep:
     return Sweep(folder, environment)
 
 
-def retold(home: Path, *options: str, writer: str = "wandb") -> dict[str, Any]:
-    command = [sys.executable, "-m", "gridsearch", writer, str(home), "--json", *options]
+def retold(logdir: Path, *options: str, writer: str = "wandb") -> dict[str, Any]:
+    command = [sys.executable, "-m", "gridsearch", writer, str(logdir), "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
-def ids(home: Path) -> list[str]:
-    return sorted(directory.name.split("-", 3)[3] for directory in directories(home))
+def ids(logdir: Path) -> list[str]:
+    return sorted(directory.name.split("-", 3)[3] for directory in directories(logdir))
 
 
 def test_a_sweep_that_was_killed_is_rebuilt_completely_under_the_same_ids(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_sweep_that_was_killed_is_rebuilt_completely_under_the_same_ids(tmp_pa
     go = tmp_path / "go"
     sweep = sweep_in(tmp_path / "sweep", FOUR, GO_ON=str(go))
     process, deadline = sweep.start(), time.monotonic() + 90
-    while len(directories(sweep.home)) < 3:
+    while len(directories(sweep.logdir)) < 3:
         assert time.monotonic() < deadline, sweep.said()
         assert process.poll() is None, sweep.said()
         time.sleep(0.05)
@@ -71,72 +71,72 @@ def test_a_sweep_that_was_killed_is_rebuilt_completely_under_the_same_ids(tmp_pa
     process.wait()
     assert none_left(process.pid)
     time.sleep(1.0)  # W&B's service notices that it is alone
-    live, left = ids(sweep.home), Record.read(sweep.home).sessions
-    identity = Record.read(sweep.home).identity[:12]
+    live, left = ids(sweep.logdir), Record.read(sweep.logdir).sessions
+    identity = Record.read(sweep.logdir).identity[:12]
     expected = [f"{identity}-run-{n:04d}" for n in (1, 2, 3, 4)]
     assert live == expected[:3]
-    complete = [(directory / MARK).exists() for directory in directories(sweep.home)]
+    complete = [(directory / MARK).exists() for directory in directories(sweep.logdir)]
     assert not all(complete), "W&B was in the middle of one"
-    assert retold(sweep.home)["runs"] == len(left)
+    assert retold(sweep.logdir)["runs"] == len(left)
     states = {Status.COMPLETED: "finished", Status.RUNNING: "failed"}
-    assert [run["state"] for run in summaries(sweep.home)] == [states[session.status] for session in left]
+    assert [run["state"] for run in summaries(sweep.logdir)] == [states[session.status] for session in left]
     assert [session.status for session in left] == [Status.COMPLETED, Status.COMPLETED, Status.RUNNING]
-    assert retold(sweep.home) == {"runs": len(left), "written": 0}
+    assert retold(sweep.logdir) == {"runs": len(left), "written": 0}
     go.touch()
     assert sweep.finish() == 0
-    assert len(Record.read(sweep.home).sessions) == 5, "one of them interrupted"
-    assert retold(sweep.home) == {"runs": 4, "written": 0}
-    assert_complete(sweep.home, expected)
-    shutil.rmtree(sweep.home / "wandb")
-    assert retold(sweep.home) == {"runs": 4, "written": 4}
-    assert_complete(sweep.home, expected)
+    assert len(Record.read(sweep.logdir).sessions) == 5, "one of them interrupted"
+    assert retold(sweep.logdir) == {"runs": 4, "written": 0}
+    assert_complete(sweep.logdir, expected)
+    shutil.rmtree(sweep.logdir / "wandb")
+    assert retold(sweep.logdir) == {"runs": 4, "written": 4}
+    assert_complete(sweep.logdir, expected)
 
 
-def assert_complete(home: Path, expected: list[str]) -> None:
+def assert_complete(logdir: Path, expected: list[str]) -> None:
     """Four finished runs with all their epochs, one of them of a second attempt under the id of the first."""
-    runs = summaries(home)
+    runs = summaries(logdir)
     assert [run["state"] for run in runs] == ["finished"] * 4
     assert [run["summary"]["session"]["trial"] for run in runs] == [f"run-{n:04d}" for n in (1, 2, 3, 4)]
     assert sum(run["name"].endswith("-a2") for run in runs) == 1
     assert [run["summary"]["accuracy"] for run in runs] == [0.2, 0.4, 0.6, 0.8]
-    assert all(len(history(records(directory))) == 3 for directory in directories(home))
-    assert ids(home) == to_be_synced(home) == expected
+    assert all(len(history(records(directory))) == 3 for directory in directories(logdir))
+    assert ids(logdir) == to_be_synced(logdir) == expected
 
 
-def test_runs_that_were_lost_or_cut_are_rebuilt_and_the_others_left_alone(home: Path) -> None:
-    sweep(configured(home, {"x": {"discrete": [0.2, 0.4, 0.6]}}))
-    assert retold(home, "--project", "cats") == {"runs": 3, "written": 3}
-    before = ids(home)
-    first, second, third = sorted(directories(home), key=lambda each: each.name[-8:])
+def test_runs_that_were_lost_or_cut_are_rebuilt_and_the_others_left_alone(logdir: Path) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.2, 0.4, 0.6]}}))
+    assert retold(logdir, "--project", "cats") == {"runs": 3, "written": 3}
+    before = ids(logdir)
+    first, second, third = sorted(directories(logdir), key=lambda each: each.name[-8:])
     shutil.rmtree(first)
     (file,) = second.glob("*.wandb")
     os.truncate(file, file.stat().st_size // 2)
     time.sleep(1.0)  # the directory's name tells seconds
-    assert retold(home, "--project", "cats") == {"runs": 3, "written": 2}
-    assert ids(home) == before
-    assert third in directories(home)
-    assert [run["state"] for run in summaries(home)] == ["finished"] * 3
-    assert retold(home, "--project", "dogs") == {"runs": 3, "written": 3}
-    assert {run["project"] for run in summaries(home)} == {"dogs"}
+    assert retold(logdir, "--project", "cats") == {"runs": 3, "written": 2}
+    assert ids(logdir) == before
+    assert third in directories(logdir)
+    assert [run["state"] for run in summaries(logdir)] == ["finished"] * 3
+    assert retold(logdir, "--project", "dogs") == {"runs": 3, "written": 3}
+    assert {run["project"] for run in summaries(logdir)} == {"dogs"}
 
 
-def test_a_failed_trials_run_says_failed_live_and_rebuilt(home: Path) -> None:
+def test_a_failed_trials_run_says_failed_live_and_rebuilt(logdir: Path) -> None:
     behaviours = {"behaviour": {"discrete": ["fine", "raises", "diverges", "killed"]}}
     processes = {"executor": "processes", "workers": 1, "writers": ["wandb"]}
     retries = {"retries": {"killed": 0}}
-    sweep(configured(home, behaviours, "objectives:behaving", training=retries, sweep=processes))
+    sweep(configured(logdir, behaviours, "objectives:behaving", training=retries, sweep=processes))
     for _ in ("live", "rebuilt"):
-        runs = summaries(home)
+        runs = summaries(logdir)
         assert [run["state"] for run in runs] == ["finished", "failed", "failed", "failed"]
         assert [run["exit_code"] for run in runs] == [0, 1, 1, 1]
         assert runs[1]["summary"]["failure"] == "exception: RuntimeError: out of learning"
         assert runs[3]["summary"]["failure"].startswith("killed: the worker was killed by signal 9")
         assert "accuracy" not in runs[1]["summary"], "it has no result"
-        shutil.rmtree(home / "wandb")
-        assert retold(home) == {"runs": 4, "written": 4}
+        shutil.rmtree(logdir / "wandb")
+        assert retold(logdir) == {"runs": 4, "written": 4}
 
 
-def test_a_trial_that_goes_on_from_a_rung_has_all_its_epochs_live(home: Path, pictures: Path) -> None:
+def test_a_trial_that_goes_on_from_a_rung_has_all_its_epochs_live(logdir: Path, pictures: Path) -> None:
     tables = {
         "hparams": {"learning_rate": {"discrete": [0.01, 0.02, 0.03]}},
         "data": {
@@ -147,44 +147,45 @@ def test_a_trial_that_goes_on_from_a_rung_has_all_its_epochs_live(home: Path, pi
         },
         "model": {"build": "networks:tiny"},
         "training": {"epochs": 3},
-        "sweep": {"logdir": str(home), "workers": 1, "pruner": "halving", "writers": ["wandb", "mlflow"]},
+        "sweep": {"logdir": str(logdir), "workers": 1, "pruner": "halving", "writers": ["wandb", "mlflow"]},
     }
     sweep(SweepConfig.validate_tables(tables, where="test", folder=TESTS))
-    epochs = read_epochs(home)
+    epochs = read_epochs(logdir)
     assert sorted(len(each) for each in epochs.values()) == [1, 1, 3]
     logged = {
-        directory.name[directory.name.index("run-0") :]: history(records(directory)) for directory in directories(home)
+        directory.name[directory.name.index("run-0") :]: history(records(directory))
+        for directory in directories(logdir)
     }
     assert {name: [row["epoch"] for row in rows] for name, rows in logged.items()} == {
         name: [n + 1 for n in each] for name, each in epochs.items()
     }
     for writer in ("wandb", "mlflow"):
-        assert retold(home, writer=writer) == {"runs": 3, "written": 0}
+        assert retold(logdir, writer=writer) == {"runs": 3, "written": 0}
 
 
-def test_a_disabled_wandb_writes_nothing(home: Path) -> None:
+def test_a_disabled_wandb_writes_nothing(logdir: Path) -> None:
     warnings: list[str] = []
-    config = configured(home, {"x": {"discrete": [0.5]}}, sweep={"writers": ["wandb"]},
+    config = configured(logdir, {"x": {"discrete": [0.5]}}, sweep={"writers": ["wandb"]},
                         writers={"wandb": {"mode": "disabled"}})  # fmt: skip
     sweep(config, warn=warnings.append)
     assert warnings == []
-    assert directories(home) == []
+    assert directories(logdir) == []
 
 
-def test_offline_means_that_nobody_is_called(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_means_that_nobody_is_called(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server("hangs") as (address, calls):
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, address)
         monkeypatch.setenv("WANDB_BASE_URL", address)
-        config = configured(home, {"x": {"discrete": [0.5]}}, sweep={"writers": ["wandb", "mlflow"]},
+        config = configured(logdir, {"x": {"discrete": [0.5]}}, sweep={"writers": ["wandb", "mlflow"]},
                             writers={"wandb": {"mode": "offline"}})  # fmt: skip
         monkeypatch.setenv("WANDB_MODE", "online")
         monkeypatch.delenv("WANDB_ERROR_REPORTING")
         warnings: list[str] = []
         sweep(config, warn=warnings.append)
-        shutil.rmtree(home / "wandb")
-        retold(home)
-        assert (len(directories(home)), warnings, calls) == (1, [], [])
+        shutil.rmtree(logdir / "wandb")
+        retold(logdir)
+        assert (len(directories(logdir)), warnings, calls) == (1, [], [])
 
 
 SLOWED = """
@@ -224,10 +225,10 @@ def test_a_server_that_serves_nobody_costs_less_than_five_percent(tmp_path: Path
             assert ended - began < 1.05 * trained, behaviour
 
 
-def _started(home: Path, go: Path, address: str) -> subprocess.Popen[str]:
+def _started(logdir: Path, go: Path, address: str) -> subprocess.Popen[str]:
     online = {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0123456789" * 4}
     return subprocess.Popen(
-        [sys.executable, "-c", SLOWED, str(home)],
+        [sys.executable, "-c", SLOWED, str(logdir)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -23,9 +23,9 @@ LEAST_SHARE = 0.0005
 """Effects below this share of the variance are not listed for people: twelve HParams have 66 pairs."""
 
 
-def importance(home: Path, metric: str | None, as_json: bool) -> None:
+def importance(logdir: Path, metric: str | None, as_json: bool) -> None:
     """Print importance, correlation and, where the grid is complete, the analysis of variance."""
-    record = Record.read(home)
+    record = Record.read(logdir)
     table = tabulate(record, metric or record.objective.metric)
     found, linear = important(table), correlation(table)
     try:
@@ -48,13 +48,13 @@ def importance(home: Path, metric: str | None, as_json: bool) -> None:
         say(verdict.sentence)
 
 
-def report(home: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
+def report(logdir: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
     """Write the report, and its figures if they are asked for."""
     from gridsearch.report.facts import collect_facts
     from gridsearch.report.page import write_report
 
-    record = Record.read(home)
-    facts = collect_facts(record, read_epochs(home))
+    record = Record.read(logdir)
+    facts = collect_facts(record, read_epochs(logdir))
     written = [write_report(record, out, facts)]
     if figures is not None:
         from gridsearch.report.figures import write_figures

@@ -37,11 +37,12 @@ def as_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
         {
             "trial": trial.trial.name,
             "status": trial.status,
-            "values": trial.trial.values,
+            "values": dict(trial.trial.values),
             "metrics": {name: trial.mean(name) for s in trial.results[:1] for name in s.outcome.metrics},
             "sessions": [
                 {"name": s.name, "status": s.status, "kind": s.outcome.kind, "message": s.outcome.message,
-                 "seed": s.session.seed, "metrics": s.outcome.metrics, "facts": s.outcome.facts}
+                 "seed": s.session.seed, "metrics": s.outcome.metrics,
+                 "facts": {**s.outcome.provenance, "epochs": s.outcome.epochs}}
                 for s in trial.sessions
             ],
         }

@@ -12,7 +12,7 @@ __all__ = ["import_source"]
 
 
 def import_source(
-    source: str, config: SweepConfig | None, home: Path | None, metric: str | None, study: str | None, as_json: bool
+    source: str, config: SweepConfig | None, logdir: Path | None, metric: str | None, study: str | None, as_json: bool
 ) -> None:
     """Record a KerasTuner project or an Optuna study."""
     from gridsearch.importing.kerastuner import ORACLE, read_project
@@ -26,7 +26,7 @@ def import_source(
         from gridsearch.strategies.factory import make_or_refuse
 
         found = make_or_refuse("import", {}, lambda: read_study(source, study, metric))
-    imported = import_into(found, home, config)
+    imported = import_into(found, logdir, config)
     if as_json:
         print_json(asdict(imported))
         return

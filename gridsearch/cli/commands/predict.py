@@ -24,18 +24,18 @@ GREETING = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl|.*fail
 """TensorFlow's lines about itself, and that there is no GPU."""
 
 
-def predict(home: Path, name: str, pictures: Sequence[Path], as_json: bool) -> None:
+def predict(logdir: Path, name: str, pictures: Sequence[Path], as_json: bool) -> None:
     """Print the class that a trial's model gives each picture, and its probability."""
-    record = Record.read(home)
+    record = Record.read(logdir)
     config = load_config(record)
     if config.model.objective:
         problem = "this sweep trained no network on pictures, but an objective of its own"
-        raise UserError(problem, where=str(home), cure="Name the log directory of a sweep on pictures with --logdir.")
+        raise UserError(problem, where=str(logdir), cure="Name the log directory of a sweep on pictures with --logdir.")
     missing = [file for file in pictures if not file.is_file()]
     if missing:
         raise DataError("there is no such picture", where=str(missing[0]))
     session, model = _kept(record, name)
-    settings = config.settings_for(config.territory.completed(session.session.trial.values))
+    settings = config.settings_for(config.search_space.with_defaults(session.session.trial.values))
     with _without_greetings():
         from gridsearch.training.predict import predict as ask
 
@@ -84,14 +84,14 @@ def _kept(record: Record, name: str) -> tuple[SessionRecord, Path]:
         HomeError: its model was not kept.
     """
     named = [s for s in record.sessions if name in (s.name, s.session.trial.name)]
-    kept = {s.name: file for s in record.sessions if (file := record.home / "models" / f"{s.name}.keras").is_file()}
+    kept = {s.name: file for s in record.sessions if (file := record.logdir / "models" / f"{s.name}.keras").is_file()}
     have = f"kept are {', '.join(kept)}" if kept else "none was kept"
     if not named:
-        raise UserError(f"there is no trial {name!r}; of models, {have}", where=str(record.home))
+        raise UserError(f"there is no trial {name!r}; of models, {have}", where=str(record.logdir))
     found = [session for session in named if session.name in kept]
     if not found:
         cure = "training.keep_models says how many of the best stay."
-        raise LogdirError(f"the model of {name} was not kept; {have}", where=str(record.home), cure=cure)
+        raise LogdirError(f"the model of {name} was not kept; {have}", where=str(record.logdir), cure=cure)
     metric, sign = record.objective.metric, -1.0 if record.objective.maximize else 1.0
     best = min(found, key=lambda s: sign * s.outcome.metrics.get(metric, float("inf") * sign))
     return best, kept[best.name]
@@ -99,7 +99,7 @@ def _kept(record: Record, name: str) -> tuple[SessionRecord, Path]:
 
 def _classes(session: SessionRecord, config: SweepConfig) -> list[str]:
     """The names of the model's classes: as recorded, or, of a sweep recorded before they were, from its data folder."""
-    recorded = session.outcome.facts.get("classes")
+    recorded = session.outcome.provenance.get("classes")
     if isinstance(recorded, list):
         return [str(name) for name in recorded]
     from gridsearch.training.predict import class_names

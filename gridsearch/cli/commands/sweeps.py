@@ -41,8 +41,8 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
     from gridsearch.report.background import write_report_in_background
     from gridsearch.runner.sweep import sweep as run
 
-    began, home = time.monotonic(), config.sweep.logdir
-    report = home / "report.html"
+    began, logdir = time.monotonic(), config.sweep.logdir
+    report = logdir / "report.html"
     with ExitStack() as displays, ExitStack() as before:
 
         def progress(plan: Plan, record: Record, slots: int) -> list[Any]:
@@ -52,29 +52,29 @@ def sweep(config: SweepConfig, limits: Limits, as_json: bool) -> int:
                 [displays.enter_context(_progress(config, plan, record, slots))] if plan.left or _aside(record) else []
             )
 
-        facts, trained = provenance(shlex.join(sys.argv)), time.time()
+        origin, trained = provenance(shlex.join(sys.argv)), time.time()
         decoded = before.enter_context(progress_bar("decoding"))
         try:
-            result = run(config, limits=limits, displays=progress, facts=facts, warn=tell, on_decoded=decoded)
+            result = run(config, limits=limits, displays=progress, provenance=origin, warn=tell, on_decoded=decoded)
         except Interrupted:
-            write_report_in_background(home, tell)
+            write_report_in_background(logdir, tell)
             raise
     told = min(trained, report.stat().st_mtime) if report.exists() else 0.0  # one that was cut off told of less
     if any(max(session.began, session.ended or 0.0) >= told for session in result.record.sessions):
-        write_report_in_background(home, tell)
+        write_report_in_background(logdir, tell)
     failed = [trial for trial, standing in trial_states(config, result.record.trials).values() if standing == "failed"]
     if as_json:
         ranked = result.record.ranked()
         rows = [*ranked, *(trial for trial in failed if not trial.results)]
-        print_json({"logdir": str(home), "plan": counts(result.plan), "trials": as_rows(rows)})
+        print_json({"logdir": str(logdir), "plan": counts(result.plan), "trials": as_rows(rows)})
     else:
         say(format_leaderboard(result.record, top=10))
     for session in (trial.failure for trial in failed):
         if session is not None:
-            tell(ended_line(session, config.objective, home))
+            tell(ended_line(session, config.objective, logdir))
     nothing = "nothing left to do" if result.plan.left == 0 else f"{result.plan.left} left"
     tell(f"{nothing}: {result.plan}  ({format_duration(time.monotonic() - began)})")
-    tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(home))}, or open {report}")
+    tell(f"look at it:  gridsearch tensorboard {shlex.quote(str(logdir))}, or open {report}")
     return 1 if result.plan.failed or result.plan.left else 0
 
 
@@ -125,16 +125,16 @@ def _epochs(config: SweepConfig) -> int | None:
 
 
 def _standing(record: Record | None, config: SweepConfig, retry: bool) -> Callable[[Any], str]:
-    from gridsearch.hparams.domain import combination_id
+    from gridsearch.hparams.combination import combination_id
 
     known = trial_states(config, record.trials if record else (), retry=retry)
     return lambda values: known[i][1] if (i := combination_id(values)) in known else "new"
 
 
-def status(home: Path, watch: bool, as_json: bool) -> None:
+def status(logdir: Path, watch: bool, as_json: bool) -> None:
     """Print where a sweep stands; with ``watch`` again until nothing runs."""
     while True:
-        record = Record.read(home)
+        record = Record.read(logdir)
         _print_status(record, as_json)
         if not watch or not record.held:
             return
@@ -155,7 +155,8 @@ def _print_status(record: Record, as_json: bool) -> None:
         since, values = format_duration(time.time() - session.began), format_values(session.session.trial.values)
         say(f"{'running ' if record.held else 'cut off '} {session.name}  {since}  {values}")
     for trial in ranked:
-        say(f"best     {trial.trial.name}  {record.objective.metric} {format_metric(trial.mean(record.objective.metric))}  "
+        metric = record.objective.metric
+        say(f"best     {trial.trial.name}  {metric} {format_metric(trial.mean(metric))}  "
             f"{format_values(trial.trial.values)}")  # fmt: skip
     for trial in failed[:MOST_FAILED]:
         if trial.failure is not None:
@@ -167,22 +168,22 @@ def _print_status(record: Record, as_json: bool) -> None:
         say(f"... and {len(failed) - MOST_FAILED} more failed")
 
 
-def best(home: Path, top: int, as_json: bool) -> None:
+def best(logdir: Path, top: int, as_json: bool) -> None:
     """Print the best trials."""
-    record = Record.read(home)
+    record = Record.read(logdir)
     if as_json:
         print_json(as_rows(record.ranked()[:top]))
     else:
         say(format_leaderboard(record, top))
 
 
-def export(home: Path, kind: str, history: bool) -> None:
+def export(logdir: Path, kind: str, history: bool) -> None:
     """Print the record as CSV, JSON or Parquet."""
     from gridsearch.report import export as tables
 
     if kind == "parquet" and sys.stdout.isatty():
         raise UserError("Parquet is binary", where="--format parquet", cure="Send it to a file: ... > trials.parquet")
-    record = Record.read(home)
+    record = Record.read(logdir)
     rows = tables.history(record) if history else tables.sessions(record)
     if kind == "parquet":
         say(tables.as_parquet(rows), nl=False)
@@ -190,11 +191,11 @@ def export(home: Path, kind: str, history: bool) -> None:
     say(tables.as_csv(rows) if kind == "csv" else tables.as_json(rows), nl=False)
 
 
-def check(home: Path, patience: float, as_json: bool) -> int:
+def check(logdir: Path, patience: float, as_json: bool) -> int:
     """Compare the dashboard with the record; 1 if they differ."""
     from gridsearch.writers.tensorboard.check import check as compare
 
-    verdict = compare(home, patience=patience)
+    verdict = compare(logdir, patience=patience)
     if as_json:
         print_json({**asdict(verdict), "ok": verdict.ok})
     else:
@@ -205,11 +206,11 @@ def check(home: Path, patience: float, as_json: bool) -> int:
     return 0 if verdict.ok else 1
 
 
-def rerun(home: Path, name: str, as_json: bool) -> int:
+def rerun(logdir: Path, name: str, as_json: bool) -> int:
     """Train a recorded session again and compare; 1 if it came out otherwise."""
     from gridsearch.runner.rerun import rerun as train_again
 
-    again = train_again(home, name)
+    again = train_again(logdir, name)
     if as_json:
         print_json({**asdict(again), "agrees": again.agrees})
         return 0 if again.agrees else 1
@@ -222,9 +223,9 @@ def rerun(home: Path, name: str, as_json: bool) -> int:
     return 0 if again.agrees else 1
 
 
-def tensorboard(home: Path, arguments: Sequence[str]) -> None:
+def tensorboard(logdir: Path, arguments: Sequence[str]) -> None:
     """Become TensorBoard."""
     from gridsearch.writers.tensorboard.server import serve
 
-    Record.read(home)  # a wrong directory is told now, not by an empty page
-    serve(home, arguments)
+    Record.read(logdir)  # a wrong directory is told now, not by an empty page
+    serve(logdir, arguments)

@@ -11,22 +11,22 @@ from gridsearch.cli.commands.common import print_json, say
 __all__ = ["mlflow", "wandb"]
 
 
-def wandb(home: Path, project: str | None, entity: str | None, as_json: bool) -> None:
+def wandb(logdir: Path, project: str | None, entity: str | None, as_json: bool) -> None:
     """Complete the offline runs of a sweep."""
     given = {"project": project, "entity": entity}
-    folder = home / "wandb"
+    folder = logdir / "wandb"
     upload = f"wandb sync {shlex.quote(str(folder))}/offline-run-*"
     options = {key: value for key, value in given.items() if value}
     _retell(
         "wandb",
-        home,
+        logdir,
         {**options, "mode": "offline"},
         lambda uri: f"upload them:  {upload}" if any(folder.glob("offline-run-*")) else "",
         as_json,
     )
 
 
-def mlflow(home: Path, tracking_uri: str | None, as_json: bool) -> None:
+def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
     """Complete the runs of a sweep in MLflow's store."""
 
     def look(uri: str) -> str:
@@ -37,13 +37,13 @@ def mlflow(home: Path, tracking_uri: str | None, as_json: bool) -> None:
             "  (of MLflow as a whole: pip install mlflow)"
         )
 
-    _retell("mlflow", home, {"tracking_uri": tracking_uri} if tracking_uri else {}, look, as_json)
+    _retell("mlflow", logdir, {"tracking_uri": tracking_uri} if tracking_uri else {}, look, as_json)
 
 
-def _retell(name: str, home: Path, options: dict[str, str], then: Callable[[str], str], as_json: bool) -> None:
+def _retell(name: str, logdir: Path, options: dict[str, str], then: Callable[[str], str], as_json: bool) -> None:
     from gridsearch.writers.backfill import backfill
 
-    retold = backfill(name, home, **options)
+    retold = backfill(name, logdir, **options)
     if as_json:
         print_json({"runs": retold.runs, "written": retold.written})
         return

@@ -133,7 +133,7 @@ def tabulate(record: Record, metric: str) -> Table:
     known = metrics_of(record)
     if metric not in known:
         cure = f"There are {', '.join(known)}." if known else "Run `gridsearch sweep` first, or see why trials failed."
-        raise UserError(f"no trial has a metric {metric!r}", where=str(record.home), cure=cure)
+        raise UserError(f"no trial has a metric {metric!r}", where=str(record.logdir), cure=cure)
     scored = [(trial, mean) for trial in record.trials if (mean := trial.mean(metric)) is not None]
     trials = tuple(trial for trial, _ in scored)
     columns = [Column(h, tuple(trial.trial.values.get(h.name, h.default) for trial in trials)) for h in record.hparams]

@@ -43,13 +43,15 @@ class CheckResult:
         return not self.differences
 
 
-def check(home: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int], None] | None = None) -> CheckResult:
+def check(
+    logdir: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int], None] | None = None
+) -> CheckResult:
     """Ask a TensorBoard started for the purpose, until it agrees or has stopped changing its mind.
 
     It loads bit by bit, and a sweep may be at work: only differences count that stay while none of them goes away.
 
     Args:
-        home: the log directory.
+        logdir: the log directory.
         patience: seconds for which they must stay.
         on_wait: called with rows agreeing and rows expected.
 
@@ -57,13 +59,13 @@ def check(home: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int
         HomeError: there is no record.
         GridsearchError: TensorBoard does not start.
     """
-    columns = Record.read(home).objective.columns
+    columns = Record.read(logdir).objective.columns
     lasting: list[str] = []
-    with Dashboard(home) as dashboard:
+    with Dashboard(logdir) as dashboard:
         since = time.monotonic()
         while True:
             experiment, groups = dashboard.experiment(), dashboard.session_groups(columns)
-            record = Record.read(home)  # after what it is compared with, and so never behind it
+            record = Record.read(logdir)  # after what it is compared with, and so never behind it
             found = list(dict.fromkeys(differences(record, experiment, groups)))  # a row shown thrice is told once
             verdict = _verdict(record, found)
             if on_wait:

@@ -1,8 +1,8 @@
 """TensorBoard's event files, without TensorFlow.
 
-    HOME/events.out.tfevents.*             experiment: HParams with their domains, metric columns   (write_experiment)
-    HOME/run-0007/events.out.tfevents.*    session start | final metrics | session end              (EventsWriter)
-    HOME/run-0007/train, validation/       per-epoch scalars, under Keras's own tags                (EpochEvents)
+    LOGDIR/events.out.tfevents.*             experiment: HParams with their domains, metric columns   (write_experiment)
+    LOGDIR/run-0007/events.out.tfevents.*    session start | final metrics | session end              (EventsWriter)
+    LOGDIR/run-0007/train, validation/       per-epoch scalars, under Keras's own tags                (EpochEvents)
 
 TensorBoard keeps the first metadata it finds for a tag, for ever. So start and end are written once each, by the
 runner, which outlives its trials; only after a crash does a second file repeat the first one's start, word for word,
@@ -98,12 +98,12 @@ def _open_new(directory: Path) -> BinaryIO:
 
 
 def write_experiment(
-    home: Path, hparams: Iterable[HParam], objective: Objective, trials: Iterable[TrialRecord] = ()
+    logdir: Path, hparams: Iterable[HParam], objective: Objective, trials: Iterable[TrialRecord] = ()
 ) -> None:
-    """Write, or replace, the one experiment record of a home.
+    """Write, or replace, the one experiment record of a log directory.
 
     Args:
-        home: the log directory.
+        logdir: the log directory.
         hparams: as declared today; those that take more than one value are marked as differing, which puts their
             columns first.
         objective: its metric becomes the first column.
@@ -119,8 +119,8 @@ def write_experiment(
         ],
         time_created_secs=time.time(),
     )  # fmt: skip
-    old = [file for file in home.iterdir() if file.is_file() and ".tfevents." in file.name]
-    file = EventFile(home)
+    old = [file for file in logdir.iterdir() if file.is_file() and ".tfevents." in file.name]
+    file = EventFile(logdir)
     file.hparams(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=experiment), experiment.time_created_secs)
     file.close()
     for stale in old:
@@ -149,18 +149,18 @@ class EventsWriter:
     """Writes each session's start, final metrics and end into its directory; a ``Writer``.
 
     Args:
-        home: the log directory, with its experiment record written.
+        logdir: the log directory, with its experiment record written.
         objective: whose columns are the metrics written.
     """
 
-    def __init__(self, home: Path, objective: Objective) -> None:
-        self._home, self._objective = home, objective
+    def __init__(self, logdir: Path, objective: Objective) -> None:
+        self._logdir, self._objective = logdir, objective
         self._begun: dict[str, EventFile] = {}
         """Files with a start record, closed until the end is known: thousands of sessions may be put aside."""
 
     def begin(self, session: SessionRecord) -> None:
         """Make the session's event file, with its start record."""
-        file = EventFile(self._home / session.name)
+        file = EventFile(self._logdir / session.name)
         start = SessionStartInfo(group_name=session.session.trial.name, start_time_secs=session.began)
         for name, value in session.session.trial.values.items():
             _set(start, name, value)
@@ -178,7 +178,7 @@ class EventsWriter:
         file, ended = self._begun.pop(session.name), session.ended or time.time()
         file.reopen()
         if session.status.has_result:
-            step = int(session.outcome.facts.get("epochs", session.outcome.metrics.get("best_epoch", 0)))
+            step = session.outcome.epochs or int(session.outcome.metrics.get("best_epoch", 0))
             for column in self._objective.columns:
                 if column in session.outcome.metrics:
                     file.scalar(column, session.outcome.metrics[column], step, ended)
@@ -188,7 +188,7 @@ class EventsWriter:
 
     def lost(self, sessions: Iterable[SessionRecord]) -> list[str]:
         """Ended sessions whose event file is gone, though it was written: somebody deleted their directory."""
-        return [s.name for s in sessions if s.ended and s.told and not _has_events(self._home / s.name)]
+        return [s.name for s in sessions if s.ended and s.delivered and not _has_events(self._logdir / s.name)]
 
     def close(self) -> None:
         """Forget the sessions whose end this runner will not see; the next one tells them whole."""

@@ -1,7 +1,7 @@
 """A real TensorBoard over a log directory: started in the foreground for people, or on loopback to be asked.
 
-serve(home)           this process becomes TensorBoard, with enough file descriptors for every trial
-Dashboard(home)       a server on a free port, its HParams plugin's HTTP API, ended with the block
+serve(logdir)           this process becomes TensorBoard, with enough file descriptors for every trial
+Dashboard(logdir)       a server on a free port, its HParams plugin's HTTP API, ended with the block
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _command(home: Path, arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "tensorboard.main", "--logdir", str(home), *arguments]
+def _command(logdir: Path, arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), *arguments]
 
 
-def serve(home: Path, arguments: Sequence[str] = ()) -> None:
+def serve(logdir: Path, arguments: Sequence[str] = ()) -> None:
     """Become TensorBoard for a log directory; does not return."""
     raise_file_limit()
-    command = _command(home, arguments)
+    command = _command(logdir, arguments)
     os.execv(command[0], command)
 
 
@@ -61,11 +61,11 @@ class Dashboard:
         GridsearchError: it does not start; with what it printed.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, logdir: Path) -> None:
         raise_file_limit()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the block
         self._process = subprocess.Popen(
-            _command(home, ["--host", "127.0.0.1", "--port", "0", "--reload_interval", "1"]),
+            _command(logdir, ["--host", "127.0.0.1", "--port", "0", "--reload_interval", "1"]),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
