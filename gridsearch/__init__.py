@@ -1,14 +1,26 @@
 """Hyperparameter sweeps of Keras classifiers that survive anything and show the truth in TensorBoard.
 
-The house, floor by floor; a module imports only from its own floor and those above it in this picture:
+The rooms, each above those that it may import from; a module never imports upward:
 
-    words               errors  trials  system/  hparams/
-    memory and choice   config/  record/  strategies/
-    doing               datasets/  training/  executors/  writers/
-    telling             kerastuner/  importing/  runner/  report/  cli/
+    errors        the error tree; each class knows its exit status
+    system/       hardware, signals, files, child processes
+    hparams/      domains, combinations, the grid, the search space
+    trials        trials, sessions, outcomes, and the messages that travel between processes
+    config/       the sweep file: one frozen, validated SweepConfig
+    record/       sweep.db: its one writer, its readers, its lock, its migrations
+    strategies/   which combinations come next
+    datasets/     the user's pictures: prepared, inspected, drawn
+    writers/      who is told: TensorBoard, Weights & Biases, MLflow
+    training/     one session, from its first seed to its last metric
+    executors/    where sessions are trained: in this process, in workers
+    runner/       the only loop, and a sweep put together
+    report/       why the winner won: analysis, page, figures, TensorBoard's tab, tables
+    kerastuner/   the Tuner for those who come from KerasTuner
+    importing/    trials that were trained elsewhere
+    cli/          the command line
 
     gridsearch sweep ──► config ──► grid ──► runner ──ask──► strategy
-                                               │ journal first, then writers and progress are told
+                                               │ the journal first, then writers and progress
                                                ├─submit──► executor ──► worker ──► training
                                                └◄─collect─ epochs and outcomes ◄─┘
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gridsearch.planning import config_of, plan_of
-
-from gridsearch.record import Record, SessionRecord, read_epochs
+from gridsearch.record.migrations import rename_recorded
+from gridsearch.record.reader import Record, read_epochs
+from gridsearch.runner.plan import load_config, make_plan
+from gridsearch.trials import SessionRecord
 
 RECORDS = Path(__file__).parent / "records"
 
@@ -21,8 +22,8 @@ def golden_records() -> list[str]:
 
 
 def expected() -> dict[str, Any]:
-    """Return what the version that made each golden record said of it, by the record's name."""
-    found: dict[str, Any] = json.loads((RECORDS / "expected.json").read_text())
+    """Return what the version that made each golden record said of it, with today's names of functions."""
+    found: dict[str, Any] = rename_recorded(json.loads((RECORDS / "expected.json").read_text()))
     return found
 
 
@@ -62,7 +63,7 @@ def described(logdir: Path) -> dict[str, Any]:
         "hparams": [hparam.name for hparam in record.hparams],
         "recipe": dict(record.recipe),
         "tables": dict(record.tables),
-        "plan": str(plan_of(config_of(record), record)),
+        "plan": str(make_plan(load_config(record), record)),
         "count": len(record.trials),
         "trials": trials,
         "ranked": [trial.trial.name for trial in record.ranked()],

@@ -17,11 +17,16 @@ from sweeps import configured
 
 from gridsearch.errors import LogdirError
 from gridsearch.record.database import DATABASE, SCHEMA_VERSION
-from gridsearch.record.journal import Journal, refuse_other_recipe
+from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record, read_epochs
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
+from gridsearch.record.recipe import refuse_other_recipe
+from gridsearch.system.liveness import boot_id
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, SessionRecord, Status, Trial
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
+
+
+RUNNING = Outcome(Status.RUNNING)
 
 
 def settle(journal: Journal, **tables: object) -> None:
@@ -32,7 +37,7 @@ def settle(journal: Journal, **tables: object) -> None:
 def begin(journal: Journal, x: float = 0.5, *, repeat: int = 0, attempt: int = 1) -> Session:
     with journal.transaction():
         session = Session(journal.plan({"x": x}), repeat, attempt, seed=repeat)
-        journal.begin(session, time.time(), {"boot": journal.boot})
+        journal.begin(SessionRecord(session, RUNNING, time.time(), None, delivered=False, boot=boot_id()))
     return session
 
 
@@ -102,7 +107,7 @@ def test_sessions_of_a_dead_runner_are_closed_as_interrupted_or_lost_with_their_
         begin(journal, 0.25)
         with journal.transaction():
             elsewhere = Session(journal.plan({"x": 0.5}), 0, 1, 0)
-            journal.begin(elsewhere, time.time(), {"boot": "before the power cut"})
+            journal.begin(SessionRecord(elsewhere, RUNNING, time.time(), None, False, boot="before the power cut"))
         closed = journal.close_abandoned()
     assert [(s.name, s.outcome.kind) for s in closed] == [
         ("run-0001", FailureKind.INTERRUPTED),
@@ -116,18 +121,19 @@ def test_a_session_that_a_dead_runner_left_has_ended_with_the_last_sign_of_life(
         settle(journal)
         with journal.transaction():
             first, second = (Session(journal.plan({"x": x}), 0, 1, 0) for x in (0.25, 0.5))
-            journal.begin(first, long_ago, {"boot": journal.boot})
-            journal.begin(second, long_ago + 100, {"boot": journal.boot})
+            journal.begin(SessionRecord(first, RUNNING, long_ago, None, delivered=False, boot=boot_id()))
+            journal.begin(SessionRecord(second, RUNNING, long_ago + 100, None, delivered=False, boot=boot_id()))
             journal.add_epoch(Epoch(first.name, 0, {"loss": 1.0}, long_ago + 60))
     with contextlib.closing(sqlite3.connect(logdir / DATABASE)) as database, database:
-        database.execute("INSERT INTO runner VALUES (1, 'elsewhere', 7, 0, 'boot', ?)", (long_ago + 50,))
+        database.execute("INSERT INTO runner VALUES (1, 'token', 'here', 7, 0, 'another', '', ?)", (long_ago + 50,))
     with Journal(logdir) as journal:
         closed = journal.close_abandoned()
     assert [round(session.ended - long_ago) for session in closed] == [60, 100]
     assert [round(session.seconds) for session in closed] == [60, 0]
     assert replace(closed[0], outcome=replace(GOOD, metrics={"seconds": 5.0})).seconds == 5.0, "without lying aside"
-    went_on = Outcome.failed(FailureKind.TIMEOUT, "", facts={"spent": 7.0, "resumed": long_ago + 58})
-    assert round(replace(closed[0], outcome=went_on).seconds) == 9, "nor did it fail for that long"
+    failed = Outcome.failed(FailureKind.TIMEOUT, "")
+    resumed = replace(closed[0], outcome=failed, resumed=long_ago + 58, trained_before=7.0)
+    assert round(resumed.seconds) == 9, "nor did it fail for that long"
 
 
 def test_only_sessions_that_writers_know_the_end_of_are_left_out_after_a_crash(logdir: Path) -> None:
@@ -217,20 +223,27 @@ def test_a_second_journal_in_the_same_process_is_refused(logdir: Path) -> None:
         Journal(logdir)
 
 
-def test_a_runner_elsewhere_is_believed_while_it_shows_signs_of_life(logdir: Path) -> None:
+def test_a_runner_elsewhere_is_believed_while_it_shows_signs_of_life(
+    logdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Journal(logdir).close()
     file = logdir / DATABASE
 
     def holder(beat: float) -> None:
         with sqlite3.connect(file) as database:
-            database.execute("INSERT OR REPLACE INTO runner VALUES (1, 'elsewhere', 7, 0, 'boot', ?)", (beat,))
+            database.execute(
+                "INSERT OR REPLACE INTO runner VALUES (1, 'token', 'elsewhere', 7, 0, 'boot', '', ?)", (beat,)
+            )
         database.close()
 
     holder(time.time() - 10)
     with pytest.raises(LogdirError, match="process 7 on elsewhere"):
         Journal(logdir)
     holder(time.time() - 1000)
-    Journal(logdir).close()
+    monkeypatch.setattr("gridsearch.record.lock.WATCH", 0.05)
+    said: list[str] = []
+    Journal(logdir, said.append).close()
+    assert "looking for" in said[0]
 
 
 def test_a_newer_schema_is_refused_and_left_alone(logdir: Path) -> None:
@@ -284,7 +297,7 @@ def test_a_home_may_have_any_name(tmp_path: Path, name: str) -> None:
         settle(journal)
         end(journal, begin(journal), GOOD)
     assert Record.read(logdir).count(Status.COMPLETED) == 1
-    assert sorted(file.name for file in logdir.iterdir()) == [DATABASE, f"{DATABASE}-journal"]
+    assert sorted(file.name for file in logdir.iterdir()) == [DATABASE, f"{DATABASE}-journal", "sweep.lock"]
 
 
 def test_readers_see_whole_transactions_while_a_runner_writes(logdir: Path) -> None:
@@ -334,18 +347,19 @@ def test_a_runner_shows_life_whatever_it_is_busy_with(logdir: Path, monkeypatch:
         with journal.transaction():
             journal.plan({"x": 0.5})
             time.sleep(0.1)  # it waits for what is being written
-    assert not any(thread.name == "gridsearch-pulse" for thread in threading.enumerate())
+    assert not any(thread.name == "gridsearch-heartbeat" for thread in threading.enumerate())
 
 
 def test_a_runner_that_was_taken_over_notices_and_leaves_the_lock_alone(logdir: Path) -> None:
     with Journal(logdir) as frozen:
         settle(frozen)
         database = sqlite3.connect(logdir / DATABASE)
-        database.execute("UPDATE runner SET host = 'elsewhere', pid = 7")
+        database.execute("UPDATE runner SET token = 'another', host = 'elsewhere', pid = 7")
         database.commit()
-        frozen._beaten -= 1000
         with pytest.raises(LogdirError, match="another runner has taken over"):
-            frozen.beat()
+            frozen.prove_lock()
+        with pytest.raises(LogdirError, match="another runner has taken over"), frozen.transaction():
+            frozen.plan({"x": 0.5})
     assert database.execute("SELECT host FROM runner").fetchone() == ("elsewhere",)
     database.close()
 

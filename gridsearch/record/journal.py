@@ -27,6 +27,7 @@ from typing import Any, Self
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import LogdirError
 from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import Value
 from gridsearch.record.database import (
     DATABASE,
     SCHEMA_VERSION,
@@ -189,20 +190,24 @@ class Journal:
 
     # Trials and sessions.
 
-    def has(self, values: Combination) -> bool:
+    def has(self, values: Mapping[str, Value]) -> bool:
         """Return whether a combination has a trial."""
-        return self._database.execute("SELECT 1 FROM trial WHERE id = ?", (values.id,)).fetchone() is not None
+        return (
+            self._database.execute("SELECT 1 FROM trial WHERE id = ?", (Combination.of(values).id,)).fetchone()
+            is not None
+        )
 
-    def plan(self, values: Combination) -> Trial:
+    def plan(self, values: Mapping[str, Value]) -> Trial:
         """Give a combination the next number, or find the trial that has it already."""
-        row = self._database.execute("SELECT number FROM trial WHERE id = ?", (values.id,)).fetchone()
+        combination = Combination.of(values)
+        row = self._database.execute("SELECT number FROM trial WHERE id = ?", (combination.id,)).fetchone()
         if row is None:
             inserted = self._database.execute(
                 "INSERT INTO trial (id, combination, planned) VALUES (?, ?, ?) RETURNING number",
-                (values.id, json.dumps(dict(values)), time.time()),
+                (combination.id, json.dumps(dict(combination)), time.time()),
             )
             row = inserted.fetchone()
-        return Trial(int(row[0]), values)
+        return Trial(int(row[0]), combination)
 
     def begin(self, session: SessionRecord) -> None:
         """Record that a session is about to be trained for the first time."""

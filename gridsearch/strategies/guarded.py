@@ -59,7 +59,8 @@ class GuardedStrategy:
         """
         if self._failure:
             raise self._failure
-        return self._asked(self._strategy.ask)
+        proposed = self._asked(self._strategy.ask)
+        return proposed if proposed is None or isinstance(proposed, Wait) else Combination.of(proposed)
 
     def tell(self, trial: TrialRecord) -> None:
         """How a trial stands.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from records import made, record_of
@@ -22,12 +23,14 @@ def sessions(*, held: bool) -> Record:
         (Outcome(Status.COMPLETED, metrics={"accuracy": 0.5, "seconds": 60.0}), now - 3 * HOUR, now - HOUR),
         (Outcome.failed(FailureKind.KILLED, "gone"), now - 2 * HOUR, now - HOUR),
         (Outcome(Status.RUNNING), now - HOUR / 2, None),
-        (Outcome(Status.RUNNING, facts={"continued": True, "spent": 30.0, "resumed": now - 100}), now - 3 * HOUR, None),
+        (Outcome(Status.RUNNING), now - 3 * HOUR, None),
     ]
     trials = []
     for number, (outcome, began, ended) in enumerate(outcomes, 1):
         trial = made(number, {"x": number}, []).trial
         record = SessionRecord(Session(trial, 0, 1, 0), outcome, began, ended, delivered=False)
+        if number == len(outcomes):
+            record = replace(record, resumed=now - 100, trained_before=30.0)
         trials.append(TrialRecord(trial, (record,)))
     return record_of([HParam("x", Discrete([1, 2, 3, 4]))], trials, held=held)
 
