@@ -22,6 +22,7 @@ from gridsearch.runner.plan import Plan
 from gridsearch.runner.runner import Limits
 from gridsearch.runner.sweep import _executor, preview, sweep
 from gridsearch.strategies.median_stopping import MedianStopping
+from gridsearch.system.liveness import boot_id
 from gridsearch.system.signals import StopRequest
 from gridsearch.training.session import run_session
 from gridsearch.training.task import Task
@@ -185,7 +186,9 @@ def test_a_record_that_cannot_be_written_ends_the_sweep_and_what_was_finished_is
         if len(ends) == 2:
             import sqlite3
 
-            raise sqlite3.OperationalError("database or disk is full")
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
         ending(self, session, *rest)
 
     with monkeypatch.context() as patched:
@@ -353,7 +356,8 @@ def test_of_equal_trials_the_one_whose_model_was_kept_keeps_it_in_the_next_run(l
         with journal.transaction():
             sessions = [Session(journal.plan({"x": x}), 0, 1, 0) for x in (0.25, 0.5)]
             for session in sessions:
-                journal.begin(session, 0.0, {"boot": journal.boot})
+                running = Outcome(Status.RUNNING)
+                journal.begin(SessionRecord(session, running, 0.0, None, delivered=False, boot=boot_id()))
             for ended, session in enumerate(reversed(sessions)):  # the second trial ended first
                 journal.end(session.name, Outcome(Status.COMPLETED, metrics={"accuracy": 0.9}), float(ended))
     (logdir / "models").mkdir()
