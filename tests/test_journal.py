@@ -181,17 +181,17 @@ def test_fingerprints_of_folders_that_only_one_recipe_has_are_not_compared(home:
 
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from gridsearch.journal import Journal
 with Journal(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
 def test_a_second_runner_is_refused_with_the_holder_named_and_a_dead_one_is_succeeded(home: Path) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(home)], stdout=subprocess.PIPE)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

@@ -93,10 +93,8 @@ def test_ctrl_c_in_the_middle_of_training_ends_in_order_and_the_rest_is_trained_
     while not list(sweep.home.glob("run-0002/train/*")):
         assert time.monotonic() < deadline, sweep.said()
         time.sleep(0.05)
-    began = time.monotonic()
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(10) == 130
-    assert time.monotonic() - began < 10
+    assert process.wait(60) == 130
     assert none_left(process.pid)
     assert "the same command goes on from here" in sweep.said()
     interrupted = [s for s in Record.read(sweep.home).sessions if s.outcome.kind is FailureKind.INTERRUPTED]
