@@ -72,6 +72,7 @@ def test_quick_trials_survive_kills_at_random_instants(tmp_path: Path, round_num
     assert_trained_once_each(record, trainings)
 
 
+@pytest.mark.timeout(900 if LONG else 300)  # in the long version ten kills and forty trainings
 def test_real_trainings_survive_being_killed(pictures: Path) -> None:
     """Trainings of two seconds in workers that take three to wake TensorFlow up."""
     instants = random.Random(SEED)
