@@ -43,12 +43,12 @@ def test_metrics_keep_all_digits_and_what_was_a_name_once_is_a_category() -> Non
 
 def test_time_is_what_was_trained_and_not_what_lay_aside() -> None:
     cost = facts_of(sessions(held=True), {})["cost"]
-    assert cost["training"] == pytest.approx(60 + HOUR + HOUR / 2 + 130, abs=20)
-    assert cost["wasted"] == pytest.approx(HOUR, abs=20)
-    assert cost["ended"] - cost["began"] == pytest.approx(3 * HOUR, abs=20)
+    assert cost["training"] == pytest.approx(60 + HOUR + HOUR / 2 + 130, abs=5)
+    assert cost["wasted"] == pytest.approx(HOUR, abs=5)
+    assert cost["ended"] - cost["began"] == pytest.approx(3 * HOUR, abs=5)
 
 
 def test_a_sweep_that_was_cut_off_costs_nothing_while_nobody_goes_on_with_it() -> None:
     cost = facts_of(sessions(held=False), {})["cost"]
-    assert cost["training"] == pytest.approx(60 + HOUR + 30, abs=20)
-    assert cost["ended"] - cost["began"] == pytest.approx(3 * HOUR - 100, abs=20)
+    assert cost["training"] == pytest.approx(60 + HOUR + 30, abs=5)
+    assert cost["ended"] - cost["began"] == pytest.approx(3 * HOUR - 100, abs=5)
