@@ -188,17 +188,17 @@ def test_fingerprints_of_folders_that_only_one_recipe_has_are_not_compared(logdi
 
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from gridsearch.record.journal import Journal
 with Journal(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
 def test_a_second_runner_is_refused_with_the_holder_named_and_a_dead_one_is_succeeded(logdir: Path) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(logdir)], stdout=subprocess.PIPE)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(logdir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

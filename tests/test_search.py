@@ -124,8 +124,9 @@ def test_what_was_put_aside_when_the_runner_was_killed_goes_on_from_there(
     kills = 0
     for _ in range(40):
         process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
-        known = _finished(logdir)
+        known, deadline = _finished(logdir), time.monotonic() + 60
         while process.poll() is None and _finished(logdir) < known + 2:
+            assert time.monotonic() < deadline, "it neither goes on nor ends"
             time.sleep(0.02)
         if process.poll() is None:
             kill_all(process.pid)

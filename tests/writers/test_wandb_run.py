@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from faults.harness import Sweep, kill_all, none_left
 from sweeps import TESTS, configured
+from waiting import wait_until
 from writers.wandb_files import directories, history, records, summaries, to_be_synced
 
 from benchmarks.servers import BEHAVIOURS, server
@@ -62,15 +65,13 @@ def test_a_sweep_that_was_killed_is_rebuilt_completely_under_the_same_ids(tmp_pa
     """Rebuilt twice as the kill left it, resumed, and rebuilt twice again."""
     go = tmp_path / "go"
     sweep = sweep_in(tmp_path / "sweep", FOUR, GO_ON=str(go))
-    process, deadline = sweep.start(), time.monotonic() + 90
-    while len(directories(sweep.logdir)) < 3:
-        assert time.monotonic() < deadline, sweep.said()
-        assert process.poll() is None, sweep.said()
-        time.sleep(0.05)
+    process = sweep.start()
+    wait_until(lambda: len(directories(sweep.logdir)) >= 3 or process.poll() is not None, 90, sweep.said)
+    assert process.poll() is None, sweep.said()
     kill_all(process.pid)
     process.wait()
     assert none_left(process.pid)
-    time.sleep(1.0)  # W&B's service notices that it is alone
+    wait_until(lambda: not writing_below(sweep.logdir))  # W&B's service notices that it is alone, and ends
     live, left = ids(sweep.logdir), Record.read(sweep.logdir).sessions
     identity = Record.read(sweep.logdir).identity[:12]
     expected = [f"{identity}-run-{n:04d}" for n in (1, 2, 3, 4)]
@@ -90,6 +91,16 @@ def test_a_sweep_that_was_killed_is_rebuilt_completely_under_the_same_ids(tmp_pa
     shutil.rmtree(sweep.logdir / "wandb")
     assert retold(sweep.logdir) == {"runs": 4, "written": 4}
     assert_complete(sweep.logdir, expected)
+
+
+def writing_below(folder: Path) -> list[int]:
+    """Processes that have a file open below this folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(Path(file.path).is_relative_to(folder) for file in process.open_files()):
+                found.append(process.pid)
+    return found
 
 
 def assert_complete(logdir: Path, expected: list[str]) -> None:
@@ -188,41 +199,42 @@ def test_offline_means_that_nobody_is_called(logdir: Path, monkeypatch: pytest.M
         assert (len(directories(logdir)), warnings, calls) == (1, [], [])
 
 
-SLOWED = """
-import sys, time
+SECONDS_AT_END = 15.0
+
+SLOWED = f"""
+import sys
 from sweeps import configured
-from gridsearch.runner.sweep import sweep
+from gridsearch.sweeping import sweep
+from gridsearch.writers import outside
 from pathlib import Path
-config = configured(Path(sys.argv[1]), {"behaviour": {"discrete": ["fine", "waits"]}}, "objectives:behaving",
-                    sweep={"writers": ["wandb"]}, writers={"wandb": {"mode": "online"}})
-began = time.time()
+outside.SECONDS_AT_END = {SECONDS_AT_END}
+config = configured(Path(sys.argv[1]), {{"behaviour": {{"discrete": ["fine", "waits"]}}}}, "objectives:behaving",
+                    sweep={{"writers": ["wandb"]}}, writers={{"wandb": {{"mode": "online"}}}})
 sweep(config, warn=lambda line: print(line, file=sys.stderr))
-print(began, time.time())
 """
 
 
-def test_a_server_that_serves_nobody_costs_less_than_five_percent(tmp_path: Path) -> None:
-    """The last trials end some seconds after W&B has begun to try; from then on nothing is waited for."""
+def test_a_server_that_serves_nobody_is_not_waited_for_when_the_sweep_ends(tmp_path: Path) -> None:
+    """The last trials end some seconds after W&B has begun to try; from then on nothing is waited for.
+
+    What such a server costs a sweep is measured by ``benchmarks/writers.py``.
+    """
     go = tmp_path / "go"
     with ExitStack() as opened:
         servers = {behaviour: opened.enter_context(server(behaviour)) for behaviour in BEHAVIOURS}
         sweeps = {behaviour: _started(tmp_path / behaviour, go, address) for behaviour, (address, _) in servers.items()}
-        deadline = time.monotonic() + 120
-        while not all(calls for _, calls in servers.values()):
-            assert time.monotonic() < deadline, "W&B was never told anything"
-            time.sleep(0.05)
-        time.sleep(8.0)
+        wait_until(lambda: all(calls for _, calls in servers.values()), 120, lambda: "W&B was never told anything")
+        time.sleep(SECONDS_AT_END / 2 + 0.5)
         go.touch()
         for behaviour, process in sweeps.items():
-            out, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=60)
             assert said.startswith("wandb is switched off, the sweep goes on without it: "), behaviour
             assert "`gridsearch wandb" in said
             assert len(said.splitlines()) == 1
-            began, ended = (float(word) for word in out.split())
-            record = Record.read(tmp_path / behaviour)
-            assert record.count(Status.COMPLETED) == 2
-            trained = max(session.ended or 0.0 for session in record.sessions) - began
-            assert ended - began < 1.05 * trained, behaviour
+            assert Record.read(tmp_path / behaviour).count(Status.COMPLETED) == 2
+            silent = re.search(r"it has not answered for (\d+) s", said)
+            assert silent is not None, said
+            assert int(silent.group(1)) < SECONDS_AT_END, "what it had left of them was waited for"
 
 
 def _started(logdir: Path, go: Path, address: str) -> subprocess.Popen[str]:
