@@ -21,7 +21,7 @@ from PIL import Image
 from gridsearch.record.reader import Record
 from gridsearch.trials import FailureKind, Status
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
 
 NUMBERS = """

@@ -16,7 +16,7 @@ from golden import RECORDS, copied, described, expected, golden_records
 
 def python(*arguments: str, folder: Path, exits: int = 0) -> str:
     """Run Python in a folder, and return what it says on both streams."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, *arguments]
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == exits, ran.stdout + ran.stderr

@@ -204,10 +204,10 @@ SECONDS_AT_END = 15.0
 SLOWED = f"""
 import sys
 from sweeps import configured
-from gridsearch.sweeping import sweep
-from gridsearch.writers import outside
+from gridsearch.runner.sweep import sweep
+from gridsearch.writers import isolated
 from pathlib import Path
-outside.SECONDS_AT_END = {SECONDS_AT_END}
+isolated.SECONDS_AT_END = {SECONDS_AT_END}
 config = configured(Path(sys.argv[1]), {{"behaviour": {{"discrete": ["fine", "waits"]}}}}, "objectives:behaving",
                     sweep={{"writers": ["wandb"]}}, writers={{"wandb": {{"mode": "online"}}}})
 sweep(config, warn=lambda line: print(line, file=sys.stderr))

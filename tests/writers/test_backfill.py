@@ -11,7 +11,7 @@ from sweeps import configured
 from gridsearch.cli.commands import writers as commands
 from gridsearch.errors import LogdirError, UserError
 from gridsearch.runner.sweep import sweep
-from gridsearch.writers import retelling
+from gridsearch.writers import backfill as module
 
 
 class Deaf:
@@ -35,17 +35,17 @@ class Deaf:
 @pytest.fixture
 def told(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
-    monkeypatch.setattr(retelling, "refuse_unknown", lambda names, where: None)
-    monkeypatch.setattr(retelling, "load", lambda name: Deaf)
+    monkeypatch.setattr(module, "refuse_unknown", lambda names, where: None)
+    monkeypatch.setattr(module, "load_writer", lambda name: Deaf)
     return logdir
 
 
 def test_a_server_that_does_not_answer_is_told_in_a_line(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"^gridsearch mine: ConnectionError: no route to host\n  The same again"):
-        retelling.retell("mine", told)
+        module.backfill("mine", told)
     monkeypatch.setattr(Deaf, "raises", LogdirError("the disk is full"))
     with pytest.raises(LogdirError, match=r"^the disk is full$"):
-        retelling.retell("mine", told)
+        module.backfill("mine", told)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.hparams.tables import hparam_table, parse_grids
 from gridsearch.trials import FailureKind, Objective
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RATE = "[hparams]\nlearning_rate = { discrete = [0.001, 0.0001] }\n"
 OWN = '[model]\nobjective = "module:train"\n'
 """An objective of the user's own, to which HParams may be called anything."""
