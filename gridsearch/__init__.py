@@ -10,7 +10,7 @@ The rooms, each above those that it may import from; a module never imports upwa
     record/       sweep.db: its one writer, its readers, its lock, its migrations
     strategies/   which combinations come next
     datasets/     the user's pictures: prepared, inspected, drawn
-    writers/      who is told: TensorBoard, Weights & Biases, MLflow
+    writers/      TensorBoard, Weights & Biases, MLflow
     training/     one session, from its first seed to its last metric
     executors/    where sessions are trained: in this process, in workers
     runner/       the only loop, and a sweep put together

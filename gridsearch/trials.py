@@ -1,4 +1,4 @@
-"""Trials, sessions, how they end, and the messages that travel between processes.
+"""Name trials, sessions, how they end, and the messages that travel between processes.
 
 A *trial* is one combination to be trained; a *session* is one training of it: repeat r, attempt a. Everything here is
 a frozen value that can be pickled, so that a session reads the same in the process that planned it, in the one that
@@ -133,11 +133,11 @@ class Objective:
     """Whether every trial will report a loss: a column that some rows lack hides them in parallel coordinates."""
 
     def of(self, metrics: Mapping[str, float]) -> float | None:
-        """The objective's value in one epoch's metrics, or None if it was not reported."""
+        """Return the objective's value in one epoch's metrics, or None if it was not reported."""
         return _validated(metrics, self.metric)
 
     def better(self, one: float, other: float) -> bool:
-        """Whether the first value is strictly better than the second."""
+        """Return whether the first value is strictly better than the second."""
         return one > other if self.maximize else one < other
 
     @property
@@ -149,7 +149,7 @@ class Objective:
 
 
 def is_finite(value: float) -> bool:
-    """Whether a metric is a number that float32 holds: beyond, it is infinite to Keras and TensorBoard."""
+    """Return whether a metric is a number that float32 holds: beyond, it is infinite to Keras and TensorBoard."""
     return math.isfinite(value) and abs(value) <= FLOAT32_MAX
 
 
@@ -186,7 +186,7 @@ class Outcome:
 
     @classmethod
     def failed(cls, kind: FailureKind, message: str, **fields: Any) -> Outcome:
-        """A failure of this kind."""
+        """Return a failure of this kind."""
         return cls(Status.FAILED, kind, message=message, **fields)
 
 
@@ -199,7 +199,7 @@ class Epoch:
     metrics: Mapping[str, float]
     time: float  # seconds since 1970
     asks: bool = False
-    """Whether the training waits to be told if it is to go on."""
+    """Whether the training waits for a verdict before it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ Message = Epoch | Heartbeat | Ended
 def summarise(
     objective: Objective, epochs: Mapping[int, Mapping[str, float]], final: Mapping[str, float], seconds: float
 ) -> dict[str, float]:
-    """The final metrics of a session, by the dashboard's names.
+    """Return the final metrics of a session, by the dashboard's names.
 
     Args:
         objective: the sweep's metric.
@@ -259,7 +259,7 @@ def summarise(
 
 @dataclass(frozen=True, slots=True)
 class OracleEntry:
-    """What a KerasTuner oracle was told of one of its trials.
+    """What a KerasTuner oracle has heard of one of its trials.
 
     Args:
         number: of the oracle's trial, from 0.
@@ -287,7 +287,7 @@ class SessionRecord:
         boot: the boot id of the machine's run that trains it; empty where it is unknown.
         resumed: when it last resumed after a pause; None if it never did.
         trained_before: seconds for which it was trained before that.
-        oracle: what a KerasTuner oracle was told of it, oldest first.
+        oracle: what a KerasTuner oracle has heard of it, oldest first.
     """
 
     session: Session
@@ -323,7 +323,7 @@ class SessionRecord:
 
     @property
     def paused(self) -> bool:
-        """Whether it may still resume; until it cannot, TensorBoard is not told of its end."""
+        """Whether it may still resume; until it cannot, writers do not hear of its end."""
         return self.status is Status.STOPPED and self.outcome.paused
 
 
@@ -362,15 +362,15 @@ class TrialRecord:
         return tuple(session for session in self.latest.values() if session.status.has_result)
 
     def values_of(self, metric: str) -> list[float]:
-        """A metric in each session that counts and has it."""
+        """Return a metric in each session that counts and has it."""
         return [s.outcome.metrics[metric] for s in self.results if metric in s.outcome.metrics]
 
     def mean(self, metric: str) -> float | None:
-        """Its mean over the repeats, as the dashboard's row shows it; None if there is none."""
+        """Return a metric's mean over the repeats, as the dashboard's row shows it; None if there is none."""
         values = self.values_of(metric)
         return fmean(values) if values else None
 
     def deviation(self, metric: str) -> float | None:
-        """The sample standard deviation over the repeats, or None with fewer than two."""
+        """Return a metric's sample standard deviation over the repeats, or None with fewer than two."""
         values = self.values_of(metric)
         return stdev(values) if len(values) > 1 else None

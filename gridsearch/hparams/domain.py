@@ -1,4 +1,4 @@
-"""The words of a search space: a hyperparameter, the domain of its values.
+"""Declare hyperparameters and the domains of their values.
 
 Constructors are TensorBoard's (``tensorboard.plugins.hparams.api``), without importing it, and its own objects are
 accepted wherever ours are. Three differences, each for a reason its users know:
@@ -52,10 +52,10 @@ class Domain(ABC):
 
     @abstractmethod
     def __contains__(self, value: object) -> bool:
-        """Whether ``value``, of exactly the domain's type, may be taken."""
+        """Return whether ``value``, of exactly the domain's type, may be taken."""
 
     def cast(self, value: object) -> Value:
-        """``value`` as the domain's Python type.
+        """Return ``value`` as the domain's Python type.
 
         Numpy scalars become Python's; an int becomes a float in a float domain; nothing else is converted, and a
         bool is never a number.
@@ -68,7 +68,7 @@ class Domain(ABC):
 
 
 def _builtin(value: object) -> object:
-    """A numpy scalar as Python's; anything else as it is."""
+    """Return a numpy scalar as Python's; anything else unchanged."""
     return value.item() if type(value) not in DTYPES and hasattr(value, "item") else value
 
 
@@ -168,8 +168,8 @@ class _Interval(Domain):
     def __contains__(self, value: object) -> bool:
         return type(value) is self.dtype and self.min_value <= value <= self.max_value
 
-    def _spaced(self) -> list[float]:
-        """Where the points of the grid lie, ascending, both ends exact."""
+    def _space_points(self) -> list[float]:
+        """Return where the points of the grid lie, ascending, both ends exact."""
         low, high, last = float(self.min_value), float(self.max_value), (self.points or 2) - 1
         if self.log:
             inner = [math.exp(math.log(low) + (math.log(high) - math.log(low)) * i / last) for i in range(1, last)]
@@ -198,7 +198,7 @@ class RealInterval(_Interval):
     @property
     def values(self) -> tuple[Value, ...]:
         """The points, ascending; 12 digits, so that 0.15 is not 0.15000000000000002, or more where that is too few."""
-        low, *inner, high = exact = self._spaced()
+        low, *inner, high = exact = self._space_points()
         if self.log:
             short = [float(f"{x:.12g}") for x in inner]
         else:  # digits of the larger end, so that what should be 0 is 0
@@ -220,11 +220,11 @@ class IntInterval(_Interval):
     @property
     def values(self) -> tuple[Value, ...]:
         """The points, ascending."""
-        return tuple(dict.fromkeys([self.min_value, *(round(x) for x in self._spaced()[1:-1]), self.max_value]))
+        return tuple(dict.fromkeys([self.min_value, *(round(x) for x in self._space_points()[1:-1]), self.max_value]))
 
 
 def as_domain(domain: object) -> Domain:
-    """Ours as it is; a TensorBoard domain as ours, told by its attributes so that nothing need be imported.
+    """Return our domain unchanged; a TensorBoard domain as ours, recognised by its attributes without an import.
 
     Raises:
         TypeError: it is neither.
@@ -279,7 +279,7 @@ class HParam:
 
     @classmethod
     def accept(cls, hparam: object) -> HParam:
-        """Ours as it is; TensorBoard's ``hp.HParam`` as ours.
+        """Return our HParam unchanged; TensorBoard's ``hp.HParam`` as ours.
 
         Raises:
             TypeError: it is neither, or has no domain.

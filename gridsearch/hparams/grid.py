@@ -62,11 +62,11 @@ class Space(Sequence[Combination]):
 
     @abstractmethod
     def _at(self, index: int) -> Combination:
-        """The combination at an index from 0, known to be within."""
+        """Return the combination at an index from 0, known to be within."""
 
     @abstractmethod
     def with_defaults(self, values: Mapping[str, Value]) -> Combination:
-        """A combination recorded earlier as it reads today: an HParam declared since then had its default."""
+        """Return a combination recorded earlier as it reads today: an HParam declared since then had its default."""
 
     def __or__(self, other: Space) -> GridUnion:
         return GridUnion([self, other])
@@ -125,15 +125,15 @@ class Grid(Space):
         return frozenset(found)
 
     def narrow(self, rule: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """What of a rule can match here: its values that this grid takes. None if nothing can."""
+        """Return what of a rule can match here: its values that this grid takes. None if nothing can."""
         domains = {hparam.name: hparam.domain for hparam in self.hparams}
         if not rule or not set(rule) <= set(domains):
             return None
-        taken = {name: [v for v in as_list(rule[name]) if _takes(domains[name], v)] for name in rule}
+        taken = {name: [v for v in as_list(rule[name]) if _accepts(domains[name], v)] for name in rule}
         return taken if all(taken.values()) else None
 
     def _without(self, earlier: Iterable[Grid]) -> Grid:
-        """This grid less the points of earlier ones over the same names: what it adds to a union."""
+        """Return this grid less the points of earlier ones over the same names: what it adds to a union."""
         names = {hparam.name for hparam in self.hparams}
         same = [grid for grid in earlier if {hparam.name for hparam in grid.hparams} == names]
         rest = Grid(self.hparams)
@@ -142,7 +142,7 @@ class Grid(Space):
         return rest
 
     def _shadow(self, other: Grid) -> _Region:
-        """Another grid's points in this grid's indices: its whole product, with its exclusions as holes."""
+        """Return another grid's points in this grid's indices: its whole product, with its exclusions as holes."""
         at = {hparam.name: d for d, hparam in enumerate(other.hparams)}
         order = [at[hparam.name] for hparam in self.hparams]
 
@@ -175,19 +175,19 @@ class Grid(Space):
                 kept.append((r, still))
         return frozenset(kept)
 
-    def _constrained(self, alive: _Alive, depth: int) -> bool:
-        """Whether the value chosen at this depth can change what is alive."""
+    def _is_constrained(self, alive: _Alive, depth: int) -> bool:
+        """Return whether the value at this depth can change what is alive."""
         boxes = (b for r, hs in alive for b in (self._regions[r].box, *(self._regions[r].holes[h] for h in hs)))
         return any(box[depth] is not None for box in boxes)
 
     def _count(self, depth: int, alive: _Alive) -> int:
-        """Points left from this depth on."""
+        """Return how many points are left from this depth on."""
         if not alive:
             return self._below[depth]
         if depth == len(self._values):
             return 0 if any(not holes for _, holes in alive) else 1
         if (key := (depth, alive)) not in self._counts:
-            if self._constrained(alive, depth):
+            if self._is_constrained(alive, depth):
                 digits = range(len(self._values[depth]))
                 count = sum(self._count(depth + 1, self._step(alive, depth, digit)) for digit in digits)
             else:
@@ -202,7 +202,7 @@ class Grid(Space):
         alive = self._start()
         chosen: dict[str, Value] = {}
         for depth, (hparam, values) in enumerate(zip(self.hparams, self._values, strict=True)):
-            if not self._constrained(alive, depth):
+            if not self._is_constrained(alive, depth):
                 digit, index = divmod(index, self._count(depth + 1, alive))
             else:
                 for digit in range(len(values)):
@@ -234,7 +234,7 @@ class Grid(Space):
         return all(holes for _, holes in alive)
 
     def with_defaults(self, values: Mapping[str, Value]) -> Combination:
-        """The values, with the default of each HParam that they lack."""
+        """Return the values, with the default of each HParam that they lack."""
         defaults = {h.name: h.default for h in self.hparams if h.default is not None and h.name not in values}
         return Combination(defaults | dict(values)) if defaults else Combination.of(values)
 
@@ -243,12 +243,12 @@ class Grid(Space):
 
 
 def as_list(wanted: object) -> list[object]:
-    """The values that an exclude rule gives an HParam: one or a list."""
+    """Return the values that an exclude rule gives an HParam, one or a list, as a list."""
     return list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
 
 
-def _takes(domain: Domain, value: object) -> bool:
-    """Whether a grid over this domain takes this value."""
+def _accepts(domain: Domain, value: object) -> bool:
+    """Return whether a grid over this domain takes this value."""
     try:
         return domain.cast(value) in domain.values
     except (TypeError, ValueError):
@@ -261,7 +261,7 @@ def _countable(combinations: int) -> None:
 
 
 def unite_hparams(grids: Iterable[Sequence[HParam]]) -> tuple[HParam, ...]:
-    """The HParams of several grids, each name once, with every value that one of them takes.
+    """Return the HParams of several grids, each name once, with every value that one of them takes.
 
     Raises:
         ValueError: a name has values of one type here and of another there.
@@ -315,7 +315,7 @@ class GridUnion(Space):
         return any(combination in grid for grid in self.grids)
 
     def with_defaults(self, values: Mapping[str, Value]) -> Combination:
-        """The values with the defaults of the first grid that makes them one of its combinations, if one does."""
+        """Return the values with the defaults of the first grid that holds them then, if one does."""
         own = Combination.of(values)
         candidates = (own, *(grid.with_defaults(own) for grid in self.grids))
         return next((candidate for candidate in candidates if candidate in self), own)
@@ -325,7 +325,7 @@ class GridUnion(Space):
 
 
 def space_of(grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, Any]] = ()) -> Space:
-    """One grid as it is, several as their union; among several, each rule applies wherever it can match.
+    """Return one grid as it is, several as their union; among several, each rule applies wherever it can match.
 
     Raises:
         ValueError, TypeError: as ``Grid`` does; a rule names what no grid has, or a value that none takes.
@@ -339,7 +339,7 @@ def space_of(grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, A
             Grid(next(named, declared[0]).hparams, [rule])  # says why it cannot match
         for name in rule:
             domains = [hparam.domain for grid in declared for hparam in grid.hparams if hparam.name == name]
-            idle = [v for v in as_list(rule[name]) if not any(_takes(domain, v) for domain in domains)]
+            idle = [v for v in as_list(rule[name]) if not any(_accepts(domain, v) for domain in domains)]
             if idle:
                 raise ValueError(f"exclude rule names {name} = {idle[0]!r}, which no grid takes")
     return GridUnion(Grid(g.hparams, [n for rule in rules if (n := g.narrow(rule)) is not None]) for g in declared)

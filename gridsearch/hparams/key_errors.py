@@ -1,4 +1,4 @@
-"""Errors that name the key they are about, gathered and told together."""
+"""Raise errors that name the key they are about, gathered so that all appear at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class KeyedError(ValueError):
 
 
 class KeyedErrors(ValueError):
-    """Errors below several keys, told at once."""
+    """Errors below several keys, gathered."""
 
     def __init__(self, errors: Sequence[KeyedError]) -> None:
         self.errors = tuple(errors)
@@ -29,7 +29,7 @@ class KeyedErrors(ValueError):
 
 
 def collect_errors(items: Iterable[T], make: Callable[[T], U]) -> tuple[U, ...]:
-    """``make`` of every item; what is wrong with any of them is raised together at the end.
+    """Return ``make`` of every item; raise what is wrong with any of them together at the end.
 
     Raises:
         Several: an ``KeyedError`` for each key that something was wrong with.
@@ -49,7 +49,7 @@ def collect_errors(items: Iterable[T], make: Callable[[T], U]) -> tuple[U, ...]:
 
 
 def find_closest(key: str, known: Iterable[str]) -> str | None:
-    """The known key that is most like this one, if any is."""
+    """Return the known key that is most like this one; None if none is."""
     return next(iter(difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)), None)
 
 

@@ -1,4 +1,4 @@
-"""The declared HParams as a space to search: intervals count with everything between their ends, not only with points.
+"""Search a space of declared HParams: intervals count with everything between their ends, not only with points.
 
     >>> space = SearchSpace([[HParam("units", IntInterval(1, 4)), HParam("bias", Discrete([True, False]))]])
     >>> space.size
@@ -47,8 +47,8 @@ class SearchSpace:
 
     def __init__(self, grids: Iterable[Iterable[HParam]], exclude: Iterable[Mapping[str, Any]] = ()) -> None:
         declared = [tuple(grid) for grid in grids]
-        self.hparams = _spanning(declared)
-        self.grids = tuple(tuple(replace(h, domain=_listed(h.domain)) for h in grid) for grid in declared)
+        self.hparams = _unite_spans(declared)
+        self.grids = tuple(tuple(replace(h, domain=_as_discrete(h.domain)) for h in grid) for grid in declared)
         self._rules = [dict(rule) for rule in exclude]
         finite = all(isinstance(hparam.domain, Discrete) for grid in self.grids for hparam in grid)
         finite = finite and _combinations(self.grids) <= sys.maxsize
@@ -73,7 +73,7 @@ class SearchSpace:
         return all(values[h.name] in h.domain for h in grid) and not any(_matches(values, r) for r in self._rules)
 
     def with_defaults(self, values: Mapping[str, Value]) -> Combination:
-        """The values with the defaults of HParams that were declared since, see ``Space.with_defaults``."""
+        """Return the values with the defaults of HParams that were declared since, see ``Space.with_defaults``."""
         if self._space is not None:
             return self._space.with_defaults(values)
         defaults = [{h.name: h.default for h in grid if h.default is not None} for grid in self.grids]
@@ -82,13 +82,13 @@ class SearchSpace:
         return next((candidate for candidate in candidates if candidate in self), own)
 
     def sample(self, seed: int) -> Iterator[Combination]:
-        """Combinations at random, uniform in each domain or in its logarithm; always the same ones for a seed.
+        """Yield combinations at random, uniform in each domain or in its logarithm; always the same ones for a seed.
 
         Without replacement and to the last one where the space is finite; without end where it is not.
         """
         generator = random.Random(seed)
         if self._space is not None:
-            yield from _shuffled(self._space, generator)
+            yield from _shuffle(self._space, generator)
             return
         misses = 0
         while misses < MOST_MISSES:
@@ -100,8 +100,8 @@ class SearchSpace:
                 yield values
 
 
-def _shuffled(space: Space, generator: random.Random) -> Iterator[Combination]:
-    """Fisher and Yates's shuffle, of which only the cards that have moved are remembered."""
+def _shuffle(space: Space, generator: random.Random) -> Iterator[Combination]:
+    """Yield a space's combinations in random order: Fisher and Yates's shuffle, remembering only what has moved."""
     moved: dict[int, int] = {}
     for left in range(len(space), 0, -1):
         pick, last = generator.randrange(left), left - 1
@@ -112,7 +112,7 @@ def _shuffled(space: Space, generator: random.Random) -> Iterator[Combination]:
 
 
 def draw_value(domain: Domain, generator: random.Random) -> Value:
-    """A value of a domain at random."""
+    """Return a value of a domain at random."""
     if isinstance(domain, Discrete):
         return generator.choice(domain.values)
     if not isinstance(domain, IntInterval | RealInterval):
@@ -125,11 +125,11 @@ def draw_value(domain: Domain, generator: random.Random) -> Value:
         exact = low * (high / low) ** place
     else:
         exact = low + (high - low) * place
-    nearest = round(exact) if isinstance(domain, IntInterval) else _rounded(exact, domain)
+    nearest = round(exact) if isinstance(domain, IntInterval) else _round(exact, domain)
     return domain.cast(min(max(nearest, domain.min_value), domain.max_value))
 
 
-def _rounded(value: float, interval: RealInterval) -> float:
+def _round(value: float, interval: RealInterval) -> float:
     scale = value if interval.log else interval.max_value - interval.min_value
     narrow = interval.log and interval.max_value < 1.001 * interval.min_value
     if narrow or scale == 0:
@@ -137,8 +137,8 @@ def _rounded(value: float, interval: RealInterval) -> float:
     return round(value, DIGITS - 1 - math.floor(math.log10(abs(scale)))) + 0.0
 
 
-def _listed(domain: Domain) -> Domain:
-    """The same values as a list, where they are few enough to be listed."""
+def _as_discrete(domain: Domain) -> Domain:
+    """Return the same values as a ``Discrete`` domain, where they are few enough."""
     if isinstance(domain, IntInterval):
         few = domain.max_value - domain.min_value < (MOST_LOG_INTS if domain.log else MOST_INTS)
         return Discrete(range(domain.min_value, domain.max_value + 1), int) if few else domain
@@ -147,8 +147,8 @@ def _listed(domain: Domain) -> Domain:
     return domain
 
 
-def _spanning(grids: Sequence[Sequence[HParam]]) -> tuple[HParam, ...]:
-    """The HParams of several grids, each name once; those with an interval span all that any grid has."""
+def _unite_spans(grids: Sequence[Sequence[HParam]]) -> tuple[HParam, ...]:
+    """Return the HParams of several grids, each name once; those with an interval span all that any grid has."""
     found = []
     for hparam in unite_hparams(grids):
         domains = [one.domain for grid in grids for one in grid if one.name == hparam.name]

@@ -1,4 +1,4 @@
-"""HParams as the tables of a sweep file, and back."""
+"""Turn the tables of a sweep file into HParams, and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INTERVALS: dict[str, type[IntInterval] | type[RealInterval]] = {
 DTYPES: dict[str, type[Value]] = {"bool": bool, "int": int, "float": float, "str": str}
 
 
-def _domain(table: Mapping[str, Any]) -> Domain:
+def _parse_domain(table: Mapping[str, Any]) -> Domain:
     kinds = [kind for kind in ("discrete", *INTERVALS) if kind in table]
     if len(kinds) != 1:
         raise ValueError("give one of discrete = [...], int_interval = [min, max], real_interval = [min, max]")
@@ -45,17 +45,17 @@ def _domain(table: Mapping[str, Any]) -> Domain:
 
 
 def parse_grids(hparams: object) -> tuple[tuple[HParam, ...], ...]:
-    """[hparams] as a tuple of grids: one table is one grid, [[hparams]] several; HParam objects pass as they are."""
+    """Return [hparams] as a tuple of grids: one table is one grid, [[hparams]] several; HParams pass unchanged."""
     if isinstance(hparams, Mapping):
         hparams = [hparams]
     if not isinstance(hparams, Sequence) or isinstance(hparams, str) or not hparams:
         raise ValueError(DECLARE)
     if all(hasattr(h, "domain") for h in hparams):
         hparams = [hparams]
-    return collect_errors(hparams, _one_grid)
+    return collect_errors(hparams, _parse_grid)
 
 
-def _one_grid(declared: object) -> tuple[HParam, ...]:
+def _parse_grid(declared: object) -> tuple[HParam, ...]:
     if not isinstance(declared, Mapping):
         if not isinstance(declared, Sequence) or isinstance(declared, str):
             raise ValueError(f"{declared!r} is not a table of HParams")
@@ -65,22 +65,22 @@ def _one_grid(declared: object) -> tuple[HParam, ...]:
             raise ValueError(str(error)) from error
     if not declared:
         raise ValueError(DECLARE)
-    return collect_errors(declared.items(), _one_hparam)
+    return collect_errors(declared.items(), _parse_hparam)
 
 
-def _one_hparam(declared: tuple[str, object]) -> HParam:
+def _parse_hparam(declared: tuple[str, object]) -> HParam:
     name, table = declared
     if not isinstance(table, Mapping):
         raise KeyedError(name, ValueError(f"{table!r}: write a domain, as in {{ discrete = [...] }}"))
     try:
         extra = {key: table[key] for key in ("display_name", "description", "default") if key in table}
-        return HParam(name, _domain(table), **extra)
+        return HParam(name, _parse_domain(table), **extra)
     except (ValueError, TypeError) as error:
         raise KeyedError(name, error) from error
 
 
 def hparam_table(hparam: HParam) -> dict[str, Any]:
-    """An HParam as the table that declares it."""
+    """Return an HParam as the table that declares it."""
     domain = hparam.domain
     table: dict[str, Any] = {}
     if isinstance(domain, Discrete):

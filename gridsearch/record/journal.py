@@ -1,7 +1,7 @@
 """Write sweep.db: the runner's hand on the record, and the only one.
 
-A transaction is what happened between two looks at the executor. It is on disk, synced, before anyone is told. The
-database keeps SQLite's rollback journal, which works on network file systems, unlike its write-ahead log.
+A transaction is what happened between two looks at the executor. It is on disk, synced, before any writer hears of
+it. The database keeps SQLite's rollback journal, which works on network file systems, unlike its write-ahead log.
 
     with Journal(logdir) as journal:                # takes the lock, or says who holds it
         journal.declare(config, recipe)             # same recipe, or LogdirError with the keys that differ
@@ -265,7 +265,7 @@ class Journal:
             session: its name; one that has ended already stays as it is.
             outcome: how it ended.
             ended: when, in seconds since 1970.
-            oracle: what a KerasTuner oracle was told of it, all of it.
+            oracle: all that a KerasTuner oracle has heard of it.
         """
         self._database.execute(
             "UPDATE session SET status = ?, kind = ?, metrics = ?, message = ?, charged = ?, paused = ?, epochs = ?, "

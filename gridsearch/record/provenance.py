@@ -1,4 +1,4 @@
-"""Where a result comes from: what is kept with every session besides its seed and recipe."""
+"""Collect what is kept with every session besides its seed and recipe: where its result comes from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS = 5.0
 
 
 def provenance(command: str) -> dict[str, Any]:
-    """Command line, user's working directory, its git commit and whether it was dirty, versions of the harness."""
+    """Return command line, working directory, its git commit and whether it was dirty, versions of the harness."""
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no") if commit else None
     return {
@@ -29,7 +29,7 @@ def provenance(command: str) -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git answers about the working directory, or None where there is no git or no repository."""
+    """Return what git answers about the working directory, or None where there is no git or no repository."""
     try:
         answer = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):

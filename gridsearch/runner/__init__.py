@@ -1,1 +1,12 @@
-"""TODO."""
+"""Run a sweep: what is left to do, the loop that does it, and what stays on disk afterwards.
+
+sweep.py          puts a sweep together: data, record, strategy, executor, writers
+runner.py         the only loop
+session_book.py   the way of a session through record and writers
+queue.py          sessions that are still to be trained
+plan.py           what is left to do
+deadlines.py      timeouts, stalls, and what counts during a shutdown
+paused.py         trials that may resume from a checkpoint
+retention.py      which models and checkpoints stay
+rerun.py          trains a recorded session again
+"""

@@ -1,4 +1,4 @@
-"""Ends that do not come from a trial itself: it takes too long, shows no sign of life, or the sweep is to stop."""
+"""End trials that take too long or show no sign of life, and read their ends while a sweep stops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STOOD_STILL = 5.0
 
 
 class WakingClock:
-    """Seconds for which the runner was awake: what it slept through, no trial has to answer for."""
+    """A clock that stands still while the runner does, so that no trial misses a deadline because the machine slept."""
 
     def __init__(self) -> None:
         self._lost, self._ticked = 0.0, time.monotonic()
@@ -29,18 +29,24 @@ class WakingClock:
         self._ticked = now
 
     def now(self) -> float:
-        """Seconds since some instant."""
+        """Return seconds since some instant."""
         return time.monotonic() - self._lost
 
 
 def reclassify_during_shutdown(message: Message) -> Message:
-    """What is believed while the sweep stops: a worker, or what a trial had started, that died then was stopped."""
+    """During shutdown, reclassify killed and crashed sessions as interrupted."""
     failed = isinstance(message, Ended) and message.outcome.kind in (FailureKind.KILLED, FailureKind.EXCEPTION)
     return Ended(message.session, INTERRUPTED) if failed else message
 
 
 def find_missed_deadline(config: SweepConfig, running: float, silent: float) -> Outcome | None:
-    """How a session ends that has been running, and silent, for so many seconds; None if it may go on."""
+    """Return how a session ends that has missed a deadline; None if it may go on.
+
+    Args:
+        config: says the deadlines.
+        running: seconds since it began.
+        silent: seconds since its last sign of life.
+    """
     timeout, stall_after = config.training.timeout, config.stall_after
     if timeout is not None and running > timeout:
         return Outcome.failed(FailureKind.TIMEOUT, f"still running after training.timeout = {timeout:g} s")

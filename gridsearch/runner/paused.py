@@ -1,7 +1,7 @@
 """Sessions that are paused at a rung: recorded as stopped, ready to resume from their checkpoints.
 
 running ──PAUSE──► stopped, paused ──asked for again──► running, from its checkpoint
-                                   └─nothing more to ask──► stopped, and TensorBoard is told
+                                   └─nothing more to ask──► stopped for good, as TensorBoard shows it
 """
 
 from __future__ import annotations

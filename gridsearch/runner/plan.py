@@ -1,7 +1,8 @@
-"""What is left to do, computed from facts: the space as declared today against the record. Nothing is stored.
+"""Compute what is left to do: the space as declared today against the record. Nothing of it is stored.
 
-owed(trial)    the sessions that a recorded trial still needs
-Plan           the counts that ``plan``, ``status`` and the progress bar show
+remaining_sessions    the sessions that a recorded trial still needs
+trial_states          completed, unfinished, failed or new, for each combination with a trial
+Plan                  the counts that ``plan``, ``status`` and the progress bar show
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ __all__ = ["Plan", "foresee_combinations", "load_config", "make_plan", "remainin
 
 
 def load_config(record: Record) -> SweepConfig:
-    """The sweep as it was last run."""
+    """Return the sweep as it was last run."""
     return SweepConfig.validate_tables(record.tables, where=str(record.logdir), folder=record.folder)
 
 
 def remaining_sessions(trial: TrialRecord, training: Training, *, retry: bool = False) -> list[Session]:
-    """The sessions that a trial still needs, one at most for each repeat without a result.
+    """Return the sessions that a trial still needs, one at most for each repeat without a result.
 
     A failed session is followed by another attempt while its kind of failure has retries left; the sessions on disk
     are the count, so a trial that takes the machine down with it is not tried for ever.
@@ -52,7 +53,7 @@ def remaining_sessions(trial: TrialRecord, training: Training, *, retry: bool = 
 
 
 def _seed(trial: Trial, training: Training) -> int:
-    """The trial's own, if the seed is swept."""
+    """Return the trial's own seed if the seed is swept, else that of the sweep."""
     own = trial.values.get("seed", training.seed)
     return own if type(own) is int and own >= 0 else training.seed
 
@@ -66,7 +67,7 @@ class Plan:
     failed: int
     """Failed, and not to be tried again without being asked."""
     unfinished: int
-    """Begun, with sessions still owed: interrupted ones, retries, further repeats."""
+    """Begun, with sessions that remain: interrupted ones, retries, further repeats."""
     outside: int
     """Recorded, but no longer in the declared space: kept, and out of the plan."""
 
@@ -80,8 +81,8 @@ class Plan:
         """Combinations with something to train."""
         return self.new + self.unfinished
 
-    def closed(self) -> Plan:
-        """The plan of a search whose strategy has nothing more: what there was is all there is."""
+    def close(self) -> Plan:
+        """Return the plan of a search whose strategy has nothing more to propose."""
         return replace(self, combinations=self.completed + self.failed + self.unfinished)
 
     def __str__(self) -> str:
@@ -94,11 +95,13 @@ class Plan:
 
 
 def make_plan(config: SweepConfig, record: Record | None, *, retry: bool = False) -> Plan:
-    """The plan of a sweep; in time that grows with the record, not with the space."""
+    """Return the plan of a sweep; the time it takes grows with the record, not with the space."""
     trials = record.trials if record else ()
-    counts = Counter(standing for _, standing in trial_states(config, trials, retry=retry).values())
+    counts = Counter(state for _, state in trial_states(config, trials, retry=retry).values())
     outside = sum(config.search_space.with_defaults(trial.trial.values) not in config.search_space for trial in trials)
-    return Plan(_planned(config, counts.total()), counts["completed"], counts["failed"], counts["unfinished"], outside)
+    return Plan(
+        _count_trials(config, counts.total()), counts["completed"], counts["failed"], counts["unfinished"], outside
+    )
 
 
 def foresee_combinations(config: SweepConfig) -> Iterable[Combination]:
@@ -110,15 +113,15 @@ def foresee_combinations(config: SweepConfig) -> Iterable[Combination]:
     return search_space.sample(seed) if config.sweep.strategy == "random" else ()
 
 
-def _planned(config: SweepConfig, known: int) -> int:
-    """How many trials the sweep comes to, those that are known among them; a search without an end has only those."""
+def _count_trials(config: SweepConfig, known: int) -> int:
+    """Return how many trials the sweep comes to; a search without an end has only those that are known."""
     return max(config.most_trials or 0, known)
 
 
 def trial_states(
     config: SweepConfig, trials: Iterable[TrialRecord], *, retry: bool = False
 ) -> dict[str, tuple[TrialRecord, str]]:
-    """How each combination of the space that has a trial stands: by its id, the trial and one of STANDINGS.
+    """Return the state of each combination of the space that has a trial: id -> trial, one of TRIAL_STATES.
 
     Two trials may be one combination today, where one was trained before an HParam was declared whose default the
     other has; the one that is further counts.
@@ -127,16 +130,16 @@ def trial_states(
     for trial in trials:
         values = config.search_space.with_defaults(trial.trial.values)
         if values in config.search_space:
-            identity, standing = combination_id(values), _standing(trial, config, retry=retry)
-            if identity not in found or TRIAL_STATES.index(standing) < TRIAL_STATES.index(found[identity][1]):
-                found[identity] = trial, standing
+            identity, state = combination_id(values), _state(trial, config, retry=retry)
+            if identity not in found or TRIAL_STATES.index(state) < TRIAL_STATES.index(found[identity][1]):
+                found[identity] = trial, state
     return found
 
 
 TRIAL_STATES = ("completed", "unfinished", "failed", "new")
 
 
-def _standing(trial: TrialRecord, config: SweepConfig, *, retry: bool) -> str:
+def _state(trial: TrialRecord, config: SweepConfig, *, retry: bool) -> str:
     if remaining_sessions(trial, config.training, retry=retry) or trial.status is Status.RUNNING:
         return "unfinished" if trial.sessions else "new"
     return "failed" if trial.status is Status.FAILED else "completed"

@@ -1,4 +1,4 @@
-"""A recorded session trained again: same values, same seed, same recipe. Does it come to the same?"""
+"""Train a recorded session again, with the same values, seed and recipe, and compare what it comes to."""
 
 from __future__ import annotations
 

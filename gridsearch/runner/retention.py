@@ -1,4 +1,4 @@
-"""What stays on disk besides the record: the best k models, and checkpoints of trials that are still owed something."""
+"""Keep the best k models, and the checkpoints of trials that are still to be trained; delete all others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ModelRetention:
         del self._best[self._keep :]
 
     def withdraw(self, session: str) -> None:
-        """A session that was put aside goes on: what it comes to now is all that counts."""
+        """Forget the model of a session that resumes: only what it comes to now counts."""
         self._best = [(value, name) for value, name in self._best if name != session]
 
     def prune(self, running: Collection[str]) -> None:
@@ -54,9 +54,9 @@ class ModelRetention:
                 file.unlink(missing_ok=True)
 
 
-def remove_checkpoints(logdir: Path, owed: Collection[str]) -> None:
+def remove_checkpoints(logdir: Path, remaining: Collection[str]) -> None:
     """Remove all checkpoints but those of the named trials, which are still to be trained."""
     folder = logdir / "checkpoints"
     for checkpoints in folder.iterdir() if folder.is_dir() else ():
-        if checkpoints.name.partition("-r")[0] not in owed:
+        if checkpoints.name.partition("-r")[0] not in remaining:
             shutil.rmtree(checkpoints, ignore_errors=True)

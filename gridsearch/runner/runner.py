@@ -65,16 +65,16 @@ class _Flight:
 
 
 class Runner:
-    """Runs a sweep on an open journal until it is done, or told to stop.
+    """Runs a sweep on an open journal until it is done or the user stops it.
 
     Args:
         config: the sweep; the journal has adopted its declaration.
         journal: the record.
-        strategy: fresh; it is told what the record knows.
+        strategy: fresh; it hears what the record knows.
         executor: closed by the caller; one that ``SupportsAnswers`` if the strategy ``SupportsVerdicts``.
-        writers: told in order; the first is TensorBoard's. If one fails, the next run tells all of them again.
+        writers: notified in order; the first is TensorBoard's. If one fails, the next run notifies all of them again.
         stop: whether the user wants to stop.
-        displays: told likewise; nothing is lost if one fails.
+        displays: notified likewise; nothing is lost if one fails.
         limits: when to give up, what to try again.
         provenance: kept with every session, such as host and command line.
         warn: says a line to the user.

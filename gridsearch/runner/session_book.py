@@ -1,4 +1,4 @@
-"""Keep the record and its writers in step: the record first, then whoever is told.
+"""Keep the record and its writers in step: the record first, then writers and displays.
 
     begin, resume ──► record ──► announce ──► writers and displays
     add_epoch     ──► record ──► writers and displays
@@ -33,7 +33,7 @@ def end_record(
         running: as it was begun or resumed.
         outcome: how it ended; its provenance is added to what it was begun with.
         ended: when, in seconds since 1970.
-        oracle: what a KerasTuner oracle was told of it since it began or resumed.
+        oracle: what a KerasTuner oracle has heard of it since it began or resumed.
     """
     provenance = {**running.outcome.provenance, **outcome.provenance}
     return replace(
@@ -49,8 +49,8 @@ class SessionBook:
 
     Args:
         journal: the record.
-        writers: told in order; if one fails, the next run tells all of them again.
-        displays: told likewise; nothing is lost if one fails.
+        writers: notified in order; if one fails, the next run notifies all of them again.
+        displays: notified likewise; nothing is lost if one fails.
         provenance: kept with every session, such as host and command line.
         warn: says a line to the user.
     """
@@ -131,7 +131,7 @@ class SessionBook:
         self._tell(methodcaller("epoch", epoch), self._listeners)
 
     def deliver_end(self, session: SessionRecord) -> None:
-        """Tell a session's end; a paused one's only to the displays, since writers can be told an end only once."""
+        """Tell a session's end; a paused one's only to the displays, since writers take an end only once."""
         self._tell(methodcaller("end", session), self.displays if session.paused else self._listeners)
         self._note_delivery(session)
 

@@ -1,4 +1,4 @@
-"""A whole sweep put together: data checked, record opened, strategy, executor and writers chosen, runner run."""
+"""Put a sweep together: check its data, open its record, choose strategy, executor and writers, run the runner."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class SweepResult:
 
 
 def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
-    """Where a sweep stands, and would with failed trials tried again (``retry``); writes nothing.
+    """Return where a sweep stands, or would with failed trials tried again (``retry``); write nothing.
 
     Raises:
         SweepFileError: it names a function that is not there.
@@ -98,11 +98,11 @@ def sweep(
     Args:
         config: what to train.
         limits: when to give up, what to try again.
-        writers: who is told besides TensorBoard.
-        displays: makes progress displays, which are told likewise, from plan, record and number of slots.
+        writers: notified besides TensorBoard's.
+        displays: makes progress displays, notified likewise, from plan, record and number of slots.
         provenance: kept with every session.
         warn: says a line to the user.
-        on_decoded: told how many pictures are decoded, of how many, while stores are built before the first trial.
+        on_decoded: called with the pictures decoded and their total, while stores are built before the first trial.
 
     Returns:
         The record at the end. Failed trials are in it; they do not raise.
@@ -132,7 +132,7 @@ def sweep(
             except KeyboardInterrupt:
                 raise Interrupted("interrupted: the same command goes on from here") from None
         with (
-            _outside_writers(config, before, warn) as outside,
+            _isolated_writers(config, before, warn) as isolated,
             closing(_executor(config, stop, plan)) as executor,
             closing(EventsWriter(logdir, config.objective)) as events,
         ):
@@ -149,7 +149,7 @@ def sweep(
                 executor,
                 [events, *writers],
                 stop,
-                displays=[*displays(plan, before, executor.slots), *outside],
+                displays=[*displays(plan, before, executor.slots), *isolated],
                 limits=limits,
                 provenance={"host": socket.gethostname(), **(provenance or {})},
                 warn=warn,
@@ -157,12 +157,12 @@ def sweep(
             runner.run()
         record = journal.record()
     plan = make_plan(config, record)
-    return SweepResult(record, plan.closed() if runner.exhausted and config.sweep.strategy != "grid" else plan)
+    return SweepResult(record, plan.close() if runner.exhausted and config.sweep.strategy != "grid" else plan)
 
 
 @contextmanager
-def _outside_writers(config: SweepConfig, record: Record, warn: Callable[[str], None]) -> Iterator[Sequence[Writer]]:
-    """Those that ``sweep.writers`` names, each of which starts its process when there is something to tell."""
+def _isolated_writers(config: SweepConfig, record: Record, warn: Callable[[str], None]) -> Iterator[Sequence[Writer]]:
+    """Yield the writers that ``sweep.writers`` names; each starts its process when there is something to write."""
     with ExitStack() as opened:
         yield [
             opened.enter_context(
@@ -206,7 +206,7 @@ def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decode
 
 
 def complete_recipe(config: SweepConfig) -> dict[str, Any]:
-    """The sweep's recipe with a fingerprint of its pictures, which are checked on the way.
+    """Return the sweep's recipe with a fingerprint of its pictures, which are checked on the way.
 
     Raises:
         DataError: pictures are missing, broken or in the wrong place.
@@ -221,7 +221,7 @@ def complete_recipe(config: SweepConfig) -> dict[str, Any]:
 def inspect_pictures(
     config: SweepConfig, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None
 ) -> dict[tuple[Path, Path], DataSummary]:
-    """What is in the folders that trials train on and are validated on, by the two; {} without pictures.
+    """Return what is in the folders that trials train on and are validated on, by the two; {} without pictures.
 
     Args:
         config: the sweep.
@@ -244,7 +244,7 @@ def inspect_pictures(
 
 
 def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:
-    """Every pair of folders that a trial may train on; more than one where an HParam sweeps them."""
+    """Return every pair of folders that a trial may train on; more than one where an HParam sweeps them."""
     swept = {h.name: h.domain.values for h in config.space.hparams if h.name in ("train", "validation")}
     trains = [Path(str(value)) for value in swept.get("train", (config.data.train,))]
     validations = [Path(str(value)) for value in swept.get("validation", (config.data.validation,))]
@@ -252,7 +252,7 @@ def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:
 
 
 def write_experiment_if_new(journal: Journal, config: SweepConfig, *, outside: bool = False) -> None:
-    """TensorBoard's experiment record, before anything else; again only when what it declares has changed.
+    """Write TensorBoard's experiment record before anything else; again only when what it declares has changed.
 
     Args:
         journal: of the log directory.
