@@ -9,7 +9,19 @@ from importlib.metadata import version
 
 import psutil
 
-BENCHMARKS = ("startup", "overhead", "grid", "pipeline", "memory", "report", "search", "writers", "sweep", "precision")
+BENCHMARKS = (
+    "structure",
+    "startup",
+    "overhead",
+    "grid",
+    "pipeline",
+    "memory",
+    "report",
+    "search",
+    "writers",
+    "sweep",
+    "precision",
+)
 
 
 def main() -> None:
