@@ -198,8 +198,12 @@ class Journal:
         )
 
     def plan(self, values: Mapping[str, Value]) -> Trial:
-        """Give a combination the next number, or find the trial that has it already."""
+        """Return a combination's trial, planned now if it has none."""
         combination = Combination.of(values)
+        return Trial(self.give_number(combination), combination)
+
+    def give_number(self, combination: Combination) -> int:
+        """Give a combination the next number, or find the one that it has already."""
         row = self._database.execute("SELECT number FROM trial WHERE id = ?", (combination.id,)).fetchone()
         if row is None:
             inserted = self._database.execute(
@@ -207,7 +211,7 @@ class Journal:
                 (combination.id, json.dumps(dict(combination)), time.time()),
             )
             row = inserted.fetchone()
-        return Trial(int(row[0]), combination)
+        return int(row[0])
 
     def begin(self, session: SessionRecord) -> None:
         """Record that a session is about to be trained for the first time."""

@@ -3,8 +3,7 @@
 sweep.py          puts a sweep together: data, record, strategy, executor, writers
 runner.py         the only loop
 session_book.py   the way of a session through record and writers
-queue.py          sessions that are still to be trained
-plan.py           what is left to do
+plan.py           what is left to do, and the queue of sessions that wait
 deadlines.py      timeouts, stalls, and what counts during a shutdown
 paused.py         trials that may resume from a checkpoint
 retention.py      which models and checkpoints stay

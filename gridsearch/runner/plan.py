@@ -1,13 +1,14 @@
 """Compute what is left to do: the space as declared today against the record. Nothing of it is stored.
 
 remaining_sessions    the sessions that a recorded trial still needs
+SessionQueue          those that wait for a free slot
 trial_states          completed, unfinished, failed or new, for each combination with a trial
 Plan                  the counts that ``plan``, ``status`` and the progress bar show
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -16,9 +17,17 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.record.reader import Record
-from gridsearch.trials import Session, Status, Trial, TrialRecord
+from gridsearch.trials import Session, SessionRecord, Status, Trial, TrialRecord
 
-__all__ = ["Plan", "foresee_combinations", "load_config", "make_plan", "remaining_sessions", "trial_states"]
+__all__ = [
+    "Plan",
+    "SessionQueue",
+    "foresee_combinations",
+    "load_config",
+    "make_plan",
+    "remaining_sessions",
+    "trial_states",
+]
 
 
 def load_config(record: Record) -> SweepConfig:
@@ -56,6 +65,67 @@ def _seed(trial: Trial, training: Training) -> int:
     """Return the trial's own seed if the seed is swept, else that of the sweep."""
     own = trial.values.get("seed", training.seed)
     return own if type(own) is int and own >= 0 else training.seed
+
+
+class SessionQueue:
+    """Sessions waiting to be trained, in order, and every trial with a session that waits or runs."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Session] = deque()
+        self._waiting_of: Counter[int] = Counter()
+        self._trials: dict[int, TrialRecord] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def trials(self) -> dict[int, TrialRecord]:
+        """The trials with a session that waits or runs, by number, with their sessions as the record has them."""
+        return self._trials
+
+    @property
+    def trial_names(self) -> set[str]:
+        """Names of those trials."""
+        return {trial.trial.name for trial in self._trials.values()}
+
+    def add(self, trial: TrialRecord, sessions: Iterable[Session]) -> None:
+        """Put a trial's sessions at the end."""
+        self._trials[trial.trial.number] = trial
+        for session in sessions:
+            self._waiting.append(session)
+            self._waiting_of[session.trial.number] += 1
+
+    def add_first(self, sessions: Iterable[Session]) -> None:
+        """Put sessions of a known trial before all others: another attempt after a failure."""
+        for session in sessions:
+            self._waiting.appendleft(session)
+            self._waiting_of[session.trial.number] += 1
+
+    def take(self) -> Session:
+        """Return the next session and forget that it waits."""
+        session = self._waiting.popleft()
+        self._waiting_of[session.trial.number] -= 1
+        return session
+
+    def note(self, session: SessionRecord) -> TrialRecord:
+        """Keep a session as the record has it now, and return its trial."""
+        trial = self._trials[session.session.trial.number]
+        others = [s for s in trial.sessions if s.name != session.name]
+        ordered = sorted([*others, session], key=lambda s: (s.session.repeat, s.session.attempt))
+        self._trials[trial.trial.number] = TrialRecord(trial.trial, tuple(ordered))
+        return self._trials[trial.trial.number]
+
+    def pop_finished(self, number: int) -> TrialRecord | None:
+        """Return and forget a trial that nothing waits or runs of; None while something does."""
+        if self._waiting_of[number] or self._trials[number].status is Status.RUNNING:
+            return None
+        del self._waiting_of[number]
+        return self._trials.pop(number)
+
+    def clear(self) -> None:
+        """Forget what waits; what runs is still known."""
+        self._waiting.clear()
+        self._waiting_of.clear()
 
 
 @dataclass(frozen=True)

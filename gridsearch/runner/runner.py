@@ -23,8 +23,7 @@ from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_epochs
 from gridsearch.runner.deadlines import INTERRUPTED, WakingClock, find_missed_deadline, reclassify_during_shutdown
 from gridsearch.runner.paused import PausedTrials
-from gridsearch.runner.plan import remaining_sessions, trial_states
-from gridsearch.runner.queue import SessionQueue
+from gridsearch.runner.plan import SessionQueue, remaining_sessions, trial_states
 from gridsearch.runner.retention import ModelRetention, remove_checkpoints
 from gridsearch.runner.session_book import SessionBook, end_record
 from gridsearch.strategies import Strategy, Wait
@@ -32,7 +31,7 @@ from gridsearch.strategies.guarded import GuardedStrategy
 from gridsearch.system.files import disk_full, is_full
 from gridsearch.system.signals import StopRequest
 from gridsearch.training.task import Task
-from gridsearch.trials import Ended, Epoch, Message, Session, SessionRecord, TrialRecord
+from gridsearch.trials import Ended, Epoch, Message, Session, SessionRecord, Trial, TrialRecord
 from gridsearch.writers import Writer
 
 __all__ = ["Limits", "Runner"]
@@ -215,7 +214,7 @@ class Runner:
                 return True
             if not self._journal.has(values):
                 break
-        trial = TrialRecord(self._journal.plan(values), ())
+        trial = TrialRecord(Trial(self._journal.give_number(values), values), ())
         self._queue.add(trial, remaining_sessions(trial, self._config.training))
         return True
 
