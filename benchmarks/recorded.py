@@ -55,7 +55,7 @@ def kept(logdir: Path) -> dict[str, Any]:
     """A logdir's record as the table that ``load`` reads."""
     record = Record.read(logdir)
     first = next(s for s in record.sessions if s.status.has_result)
-    facts = {key: value for key, value in first.outcome.facts.items() if key not in OF_THE_MACHINE}
+    facts = {key: value for key, value in first.outcome.provenance.items() if key not in OF_THE_MACHINE}
     return {
         "provenance": {
             "recipe": dict(record.recipe),

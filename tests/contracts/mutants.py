@@ -68,17 +68,19 @@ def skips_the_last() -> None:
 
 
 def leaves_the_space() -> None:
-    """Make random search draw beyond the ends of intervals."""
-    from gridsearch.hparams import search_space
+    """Make random search propose values beyond the ends of intervals."""
+    from gridsearch.hparams.combination import Combination
+    from gridsearch.strategies.random import RandomStrategy
 
-    original = search_space.draw_value
+    def ask(original: Any) -> Any:
+        def asked(self: Any) -> Any:
+            found = original(self)
+            beyond = {name: value * 10 if type(value) is float else value for name, value in (found or {}).items()}
+            return found and Combination(beyond)
 
-    def beyond(domain: Any, generator: Any) -> Any:
-        value = original(domain, generator)
-        return value * 10 if isinstance(value, float) else value
+        return asked
 
-    search_space.draw_value = beyond
-    search_space.SearchSpace.__contains__ = lambda self, combination: True  # type: ignore[method-assign]
+    _replace(RandomStrategy, "ask", ask)
 
 
 def ends_twice() -> None:

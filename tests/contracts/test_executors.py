@@ -75,6 +75,7 @@ def test_a_task_says_its_epochs_in_order_and_ends_once(executor: Executor, logdi
     messages = collected(executor, 1)
     assert [m.metrics for m in messages if isinstance(m, Epoch)] == [{"accuracy": 0.25}, {"accuracy": 0.75}]
     assert isinstance(messages[-1], Ended)
+    assert sum(isinstance(message, Ended) for message in messages) == 1
     outcome = messages[-1].outcome
     assert outcome.status is Status.COMPLETED
     assert outcome.metrics["accuracy"] == 0.5
