@@ -28,7 +28,8 @@ def main() -> None:
         folder = Path(temporary)
         draw_sample(folder / "sample", train=160, validation=80)
         record = _trained(folder, "one", workers=1)
-        sizes = [session.outcome.provenance["memory"] / 2**20 for session in sorted(record.sessions, key=lambda s: s.began)]
+        ordered = sorted(record.sessions, key=lambda session: session.began)
+        sizes = [session.outcome.provenance["memory"] / 2**20 for session in ordered]
         print(f"resident after trial 2: {sizes[1]:,.0f} MiB, after trial {len(sizes)}: {sizes[-1]:,.0f} MiB "
               f"({100 * (sizes[-1] / sizes[1] - 1):+.1f}%), most {max(sizes):,.0f} MiB")  # fmt: skip
         shares: list[tuple[int, float, float]] = []
