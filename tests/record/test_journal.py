@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from golden import copied, described
 from sweeps import configured
 
 from gridsearch.errors import LogdirError
@@ -381,3 +382,75 @@ def test_a_record_that_had_no_identity_gets_one_that_stays(logdir: Path) -> None
         journal.declare(config, config.recipe())
     assert len(inherited) == 32
     assert Record.read(logdir).identity == inherited
+
+
+@pytest.mark.parametrize("remains", ["run-0001", "events.out.tfevents.1.host"])
+@pytest.mark.parametrize("content", ["no bytes", "no tables"])
+def test_an_empty_record_beside_trials_is_damage_and_no_new_sweep(logdir: Path, content: str, remains: str) -> None:
+    with Journal(logdir) as journal:
+        settle(journal)
+        end(journal, begin(journal), GOOD)
+    (logdir / remains).mkdir() if remains.startswith("run-") else (logdir / remains).write_bytes(b"")
+    file = logdir / DATABASE
+    file.unlink()
+    if content == "no bytes":
+        file.write_bytes(b"")
+    else:
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            database.execute("CREATE TABLE stray (x)")
+    before = file.read_bytes()
+    for attempt in (lambda: Journal(logdir), lambda: Record.read(logdir)):
+        with pytest.raises(LogdirError, match=f"it is empty, and {remains} lies beside it"):
+            attempt()
+    assert file.read_bytes() == before
+    (logdir / remains).rmdir() if remains.startswith("run-") else (logdir / remains).unlink()
+    if content == "no bytes":
+        Journal(logdir).close()
+
+
+def test_an_interrupted_migration_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It happens in one transaction with taking the lock: what fails in it has changed nothing."""
+    logdir = copied("schema_1", tmp_path)
+    before = described(logdir)
+    monkeypatch.setattr("gridsearch.record.lock.RunnerLock.take", lambda self, database: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Journal(logdir)
+    monkeypatch.undo()
+    with contextlib.closing(sqlite3.connect(logdir / DATABASE)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    assert described(logdir) == before
+    Journal(logdir).close()
+    with contextlib.closing(sqlite3.connect(logdir / DATABASE)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    assert described(logdir) == before
+
+
+def test_a_session_that_ran_under_version_1_is_closed_after_the_migration(tmp_path: Path) -> None:
+    """A runner of that version was killed: the row of its lock and its running session are there."""
+    logdir = copied("schema_1", tmp_path)
+    with contextlib.closing(sqlite3.connect(logdir / DATABASE)) as database, database:
+        database.execute("UPDATE session SET status = 'running', ended = NULL, told = 0 WHERE name = 'run-0001'")
+        database.execute("INSERT INTO runner VALUES (1, 'a host that is gone', 7, 1.0, 'boot', 2.0)")
+    assert not Record.read(logdir).held
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("gridsearch.record.lock.WATCH", 0.05)
+        with Journal(logdir) as journal:
+            closed = {session.name: session for session in journal.close_abandoned()}
+    assert closed["run-0001"].outcome.kind in (FailureKind.LOST, FailureKind.INTERRUPTED)
+
+
+def test_a_combination_is_hashed_once_on_its_way(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gridsearch.hparams import combination
+    from gridsearch.runner.sweep import sweep
+
+    hashed: list[dict[str, object]] = []
+    original = combination._digest
+
+    def digest(values: dict[str, object]) -> str:
+        hashed.append(values)
+        return original(values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(combination, "_digest", digest)
+    record = sweep(configured(logdir, X, sweep={"workers": 1})).record
+    assert record.count(Status.COMPLETED) == 3
+    assert sorted(str(values) for values in hashed) == sorted(str(dict(t.trial.values)) for t in record.trials)
