@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gridsearch.datasets.judging import BrokenPicture, Judge, Tally, UsablePicture, check_room
-from gridsearch.datasets.layout import UNSPLIT, Layout, claims_to_be_picture, find_layout, natural_order
+from gridsearch.datasets.archives import PictureSource, open_source
+from gridsearch.datasets.layouts import UNSPLIT, Layout, claims_to_be_picture, find_layout, natural_order
 from gridsearch.datasets.parallel import Progress
 from gridsearch.datasets.pictures import natural_key, shown
-from gridsearch.datasets.sources import Source, open_source
+from gridsearch.datasets.selection import BrokenPicture, PictureFilter, Selection, UsablePicture, check_room
 from gridsearch.datasets.staging import (
     RECORD,
     SPLITS,
@@ -100,10 +100,10 @@ def prepare(
             with staging_folder(out) as staging, _innermost(opened, staging) as pictures:
                 layout = find_layout(pictures.entries, source)
                 _check_limit(limit, layout, source)
-                tally = Tally(layout, seed)
-                Judge(pictures, staging, workers, on_progress or _quiet).fill(tally, limit)
-                _check_usable(tally, source)
-                made = _arrange(tally, validation, staging)
+                selection = Selection(layout, seed)
+                PictureFilter(pictures, staging, workers, on_progress or _quiet).fill(selection, limit)
+                _check_usable(selection, source)
+                made = _arrange(selection, validation, staging)
                 record = {"source": name, "content": content, "options": options, **made}
                 publish(staging, out, record)
     except OSError as error:
@@ -126,14 +126,14 @@ def _check_options(source: Path, out: Path, validation: float, limit: int | None
         raise DataError("the data folder lies in its own source", where=shown(out), cure="Choose a folder outside.")
 
 
-def _content(source: Source) -> dict[str, object]:
+def _content(source: PictureSource) -> dict[str, object]:
     """What tells a source from others; not its name, which a copy of an archive may change."""
     size = None if source.path.is_dir() else source.path.stat().st_size
     return {"bytes": size, "fingerprint": source.fingerprint}
 
 
 @contextmanager
-def _innermost(source: Source, staging: Path) -> Iterator[Source]:
+def _innermost(source: PictureSource, staging: Path) -> Iterator[PictureSource]:
     """The source itself or, if it holds no pictures but the competition's ``train.zip``, that one."""
     inner = [entry for entry in source.entries if entry.parts[-1].lower() == "train.zip"]
     if not inner or any(map(claims_to_be_picture, source.entries)):
@@ -157,14 +157,14 @@ def _check_limit(limit: int | None, layout: Layout, source: Path) -> None:
         )
 
 
-def _check_usable(tally: Tally, source: Path) -> None:
-    for pool, usable in tally.usable.items():
+def _check_usable(selection: Selection, source: Path) -> None:
+    for pool, usable in selection.usable.items():
         needed = 2 if pool.split == UNSPLIT else 1
         if len(usable) < needed:
             which = f"{pool.split} pictures" if pool.split else "pictures"
             raise DataError(
                 f"too few usable {which} of class {pool.class_name!r}: {len(usable)} of the {needed} needed"
-                f"{_told(tally.broken)}",
+                f"{_told(selection.broken)}",
                 where=shown(source),
             )
 
@@ -175,10 +175,10 @@ def _told(broken: Sequence[BrokenPicture]) -> str:
     return f" ({len(broken)} cannot be used, such as {shown(broken[0].file)}: {broken[0].reason})"
 
 
-def _arrange(tally: Tally, validation: float, staging: Path) -> dict[str, Any]:
+def _arrange(selection: Selection, validation: float, staging: Path) -> dict[str, Any]:
     """Move the stored pictures to ``train`` and ``validation`` of `staging`; the result belongs into the record."""
     chosen: dict[str, dict[str, list[UsablePicture]]] = {split: {} for split in SPLITS}
-    for pool, usable in tally.usable.items():
+    for pool, usable in selection.usable.items():
         if pool.split == UNSPLIT:
             count = min(max(round(len(usable) * validation), 1), len(usable) - 1)
             chosen["validation"][pool.class_name] = usable[:count]
@@ -190,8 +190,8 @@ def _arrange(tally: Tally, validation: float, staging: Path) -> dict[str, Any]:
             _name(pictures, staging / split / class_name)
     return {
         "classes": {name: {split: len(chosen[split][name]) for split in SPLITS} for name in sorted(chosen["train"])},
-        "converted": sum(picture.converted for usable in tally.usable.values() for picture in usable),
-        "broken": [asdict(broken) for broken in sorted(tally.broken, key=lambda broken: natural_key(broken.file))],
+        "converted": sum(picture.converted for usable in selection.usable.values() for picture in usable),
+        "broken": [asdict(broken) for broken in sorted(selection.broken, key=lambda broken: natural_key(broken.file))],
         "fingerprint": fingerprint_of(staging),
     }
 

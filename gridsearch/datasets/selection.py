@@ -16,13 +16,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from gridsearch.datasets.layout import UNSPLIT, Candidate, Layout, Pool
+from gridsearch.datasets.archives import Entry, PictureSource
+from gridsearch.datasets.layouts import UNSPLIT, Candidate, Layout, Pool
 from gridsearch.datasets.parallel import Progress, map_pictures
 from gridsearch.datasets.pictures import BYTE_LIMIT, UnusablePictureError, standard_picture
-from gridsearch.datasets.sources import Entry, Source
 from gridsearch.errors import DataError
 
-__all__ = ["BrokenPicture", "Judge", "Tally", "UsablePicture", "check_room"]
+__all__ = ["BrokenPicture", "PictureFilter", "Selection", "UsablePicture", "check_room"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class UsablePicture:
     converted: bool
 
 
-class Tally:
+class Selection:
     """What is still to be tried, in the order of trying, and what came of the rest.
 
     Attributes:
@@ -128,14 +128,14 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class _Verdict:
+class _Result:
     problem: str = ""
     suffix: str = ""
     converted: bool = False
 
 
 @dataclass
-class Judge:
+class PictureFilter:
     """Unpacks, decodes and stores candidates.
 
     Args:
@@ -145,29 +145,29 @@ class Judge:
         on_progress: called with the number of pictures tried and to be tried.
     """
 
-    source: Source
+    source: PictureSource
     scratch: Path
     workers: int | None
     on_progress: Progress
     tried: int = field(default=0, init=False)
 
-    def fill(self, tally: Tally, limit: int | None) -> None:
+    def fill(self, selection: Selection, limit: int | None) -> None:
         """Try candidates until all are tried or `limit` usable ones are found.
 
         Raises:
             DataError: the archive is damaged, or the disk has too little room.
             OSError: a file cannot be written.
         """
-        while drawn := tally.draw(limit):
-            self._try(tally, drawn)
+        while drawn := selection.draw(limit):
+            self._try(selection, drawn)
 
-    def _try(self, tally: Tally, drawn: Sequence[tuple[Pool, Candidate]]) -> None:
+    def _try(self, selection: Selection, drawn: Sequence[tuple[Pool, Candidate]]) -> None:
         total = self.tried + len(drawn)
         self.on_progress(self.tried, total)
         sound = {}
         for pool, candidate in drawn:
             if problem := _problem_of_size(candidate.entry):
-                self._count(tally, candidate, problem, total)
+                self._count(selection, candidate, problem, total)
             else:
                 sound[candidate.entry] = (pool, candidate)
         check_room(self.source, list(sound), self.scratch)
@@ -176,17 +176,17 @@ class Judge:
         # closed, not left to the garbage collector: an interrupt must find no process still writing to the folder
         with closing(
             map_pictures(_store, self._jobs(list(sound), jobs), total=len(sound), workers=self.workers)
-        ) as verdicts:
-            for verdict in verdicts:
+        ) as results:
+            for result in results:
                 entry, job = jobs.popleft()
                 pool, candidate = sound[entry]
-                if not verdict.problem:
-                    stored[entry] = UsablePicture(candidate, job.stored, verdict.suffix, verdict.converted)
-                self._count(tally, candidate, verdict.problem, total)
+                if not result.problem:
+                    stored[entry] = UsablePicture(candidate, job.stored, result.suffix, result.converted)
+                self._count(selection, candidate, result.problem, total)
         # in the order of trying: a tar yields its members in the order it was packed in
         for entry, (pool, _) in sound.items():
             if entry in stored:
-                tally.usable[pool].append(stored[entry])
+                selection.usable[pool].append(stored[entry])
 
     def _jobs(self, entries: Sequence[Entry], drawn: deque[tuple[Entry, _Job]]) -> Iterator[_Job]:
         for entry, raw in self.source.fetch(entries, self.scratch):
@@ -195,9 +195,9 @@ class Judge:
             drawn.append((entry, job))
             yield job
 
-    def _count(self, tally: Tally, candidate: Candidate, problem: str, total: int) -> None:
+    def _count(self, selection: Selection, candidate: Candidate, problem: str, total: int) -> None:
         if problem:
-            tally.broken.append(BrokenPicture(candidate.entry.name, problem))
+            selection.broken.append(BrokenPicture(candidate.entry.name, problem))
         self.tried += 1
         self.on_progress(self.tried, total)
 
@@ -211,7 +211,7 @@ def _problem_of_size(entry: Entry) -> str:
     return ""
 
 
-def check_room(source: Source, entries: Sequence[Entry], folder: Path) -> None:
+def check_room(source: PictureSource, entries: Sequence[Entry], folder: Path) -> None:
     """Refuse to begin what cannot end for want of disk space, whether the source is large or a bomb.
 
     Raises:
@@ -226,17 +226,17 @@ def check_room(source: Source, entries: Sequence[Entry], folder: Path) -> None:
         )
 
 
-def _store(job: _Job) -> _Verdict:
+def _store(job: _Job) -> _Result:
     try:
         picture = standard_picture(job.raw, job.suffix)
     except UnusablePictureError as problem:
         if job.may_move:
             job.raw.unlink()
-        return _Verdict(problem=str(problem))
+        return _Result(problem=str(problem))
     if job.may_move and not picture.converted:
         os.replace(job.raw, job.stored)
-        return _Verdict(suffix=picture.suffix)
+        return _Result(suffix=picture.suffix)
     job.stored.write_bytes(picture.content)
     if job.may_move:
         job.raw.unlink()
-    return _Verdict(suffix=picture.suffix, converted=picture.converted)
+    return _Result(suffix=picture.suffix, converted=picture.converted)

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from gridsearch.datasets.drawing.brush import INK, Brush
-from gridsearch.datasets.drawing.coats import Coat, Kind
-from gridsearch.datasets.drawing.heads import draw_head
-from gridsearch.datasets.drawing.outlines import Frame, both_sides, curve, limb, oval
+from gridsearch.datasets.sample.brush import INK, Brush
+from gridsearch.datasets.sample.coats import Coat, Kind
+from gridsearch.datasets.sample.heads import draw_head
+from gridsearch.datasets.sample.outlines import Frame, both_sides, curve, limb, oval
 
 __all__ = ["POSES", "Pose", "draw_animal"]
 

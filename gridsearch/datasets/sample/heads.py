@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridsearch.datasets.drawing.brush import INK, Brush
-from gridsearch.datasets.drawing.coats import Kind, mixed
-from gridsearch.datasets.drawing.outlines import both_sides, curve, oval, shifted
+from gridsearch.datasets.sample.brush import INK, Brush
+from gridsearch.datasets.sample.coats import Kind, mixed
+from gridsearch.datasets.sample.outlines import both_sides, curve, oval, shifted
 
 __all__ = ["draw_head"]
 

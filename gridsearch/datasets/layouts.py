@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from gridsearch.datasets.archives import Entry
 from gridsearch.datasets.pictures import natural_key
-from gridsearch.datasets.sources import Entry
 from gridsearch.errors import DataError
 
 __all__ = ["UNSPLIT", "Candidate", "Layout", "Pool", "claims_to_be_picture", "find_layout", "natural_order"]

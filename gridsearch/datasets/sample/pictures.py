@@ -20,10 +20,10 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from gridsearch.datasets.drawing.animals import POSES, draw_animal
-from gridsearch.datasets.drawing.coats import KINDS, Kind, draw_coat, pick
-from gridsearch.datasets.drawing.outlines import Frame
-from gridsearch.datasets.drawing.scenery import LIGHTS, draw_background, draw_clutter, photographed
+from gridsearch.datasets.sample.animals import POSES, draw_animal
+from gridsearch.datasets.sample.coats import KINDS, Kind, draw_coat, pick
+from gridsearch.datasets.sample.outlines import Frame
+from gridsearch.datasets.sample.scenery import LIGHTS, draw_background, draw_clutter, photographed
 from gridsearch.errors import DataError
 
 __all__ = ["DRAWING_VERSION", "SampleSummary", "draw_picture", "draw_sample"]

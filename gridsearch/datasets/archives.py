@@ -28,7 +28,7 @@ from typing import IO, Self
 from gridsearch.datasets.pictures import shown
 from gridsearch.errors import DataError
 
-__all__ = ["Entry", "Source", "open_source"]
+__all__ = ["Entry", "PictureSource", "open_source"]
 
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 _COMPLETE = "It is probably incomplete: download or copy it again."
@@ -60,7 +60,7 @@ class Entry:
         return tuple(part for part in self.name.split("/") if part not in ("", "."))
 
 
-class Source(ABC):
+class PictureSource(ABC):
     """An open source of pictures; use it as a context manager.
 
     Attributes:
@@ -108,7 +108,7 @@ class Source(ABC):
         self.close()
 
 
-def open_source(path: Path, where: str | None = None) -> Source:
+def open_source(path: Path, where: str | None = None) -> PictureSource:
     """Open a folder, a zip or a tar (plain, gz, bz2, xz), told apart by content.
 
     Args:
@@ -143,7 +143,7 @@ def _is_junk(part: str) -> bool:
     return part.startswith(".") or part.lower() in _JUNK
 
 
-class _Folder(Source):
+class _Folder(PictureSource):
     unpacks = False
 
     def __init__(self, path: Path, where: str) -> None:
@@ -184,7 +184,7 @@ def _folder_entry(number: int, path: Path, name: str) -> Entry:
     return Entry(number, name, status.st_size if stat.S_ISREG(status.st_mode) else -1, str(status.st_mtime_ns))
 
 
-class _Zip(Source):
+class _Zip(PictureSource):
     def __init__(self, path: Path, where: str) -> None:
         self._archive = zipfile.ZipFile(path)
         try:
@@ -214,7 +214,7 @@ class _Zip(Source):
         self._archive.close()
 
 
-class _Tar(Source):
+class _Tar(PictureSource):
     def __init__(self, path: Path, where: str) -> None:
         self._archive = tarfile.TarFile.open(path)
         try:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from gridsearch.datasets.drawing.coats import Coat, Colour
-from gridsearch.datasets.drawing.outlines import Frame, Points, ruffled
+from gridsearch.datasets.sample.coats import Coat, Colour
+from gridsearch.datasets.sample.outlines import Frame, Points, ruffled
 
 __all__ = ["INK", "Brush"]
 

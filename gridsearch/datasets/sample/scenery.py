@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from gridsearch.datasets.drawing.coats import Colour, Kind, Table, blotches, mixed, pick
+from gridsearch.datasets.sample.coats import Colour, Kind, Table, blotches, mixed, pick
 
 __all__ = ["LIGHTS", "PLACES", "draw_background", "draw_clutter", "photographed"]
 
