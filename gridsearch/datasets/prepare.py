@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gridsearch.datasets.archives import PictureSource, open_source
-from gridsearch.datasets.layouts import UNSPLIT, Layout, claims_to_be_picture, find_layout, natural_order
+from gridsearch.datasets.folder_tree import claims_to_be_picture
+from gridsearch.datasets.layouts import UNSPLIT, Layout, LayoutChoice, find_layout, natural_order
 from gridsearch.datasets.parallel import Progress
 from gridsearch.datasets.pictures import natural_key, shown
 from gridsearch.datasets.selection import BrokenPicture, PictureFilter, Selection, UsablePicture, check_room
@@ -32,6 +33,9 @@ from gridsearch.errors import DataError
 
 __all__ = ["BrokenPicture", "PrepareSummary", "prepare"]
 
+_STEM_BYTES = 200
+"""UTF-8 bytes of a stored picture's name before its suffix; file systems end at 255 for the whole name."""
+
 
 @dataclass(frozen=True)
 class PrepareSummary:
@@ -41,17 +45,21 @@ class PrepareSummary:
         out: the data folder.
         train: number of training pictures by class, classes sorted.
         validation: number of validation pictures by class, classes sorted.
+        test: number of test pictures by class, classes sorted; empty if the source has no labelled test pictures.
         broken: what was set aside, in natural order of the names.
         converted: how many pictures were stored as a new JPEG and not byte for byte.
         written: how many pictures this run wrote: all of them, or 0 when there was nothing to do.
+        notes: sentences about what of the source is not used, and about what was assumed.
     """
 
     out: Path
     train: Mapping[str, int]
     validation: Mapping[str, int]
+    test: Mapping[str, int]
     broken: tuple[BrokenPicture, ...]
     converted: int
     written: int
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -66,6 +74,7 @@ def prepare(
     validation: float = 0.2,
     limit: int | None = None,
     seed: int = 0,
+    choice: LayoutChoice | None = None,
     workers: int | None = None,
     on_progress: Progress | None = None,
 ) -> PrepareSummary:
@@ -81,6 +90,7 @@ def prepare(
         validation: share of every class's pictures that goes to validation, between 0 and 1, at least one picture.
         limit: how many pictures to take in all, balanced over the classes, at least 2 of each; None takes all.
         seed: of the choice of pictures, any integer.
+        choice: how to read a layout that can be read in more than one way.
         workers: processes that decode, 1 or more; None takes one per processor.
         on_progress: called with the pictures tried and how many there will be, which grows where broken ones have to
             be replaced to reach `limit`.
@@ -88,7 +98,8 @@ def prepare(
     Raises:
         DataError: the source cannot be used, `out` holds other pictures, a disk is full, or an option is out of range.
     """
-    options = {"validation": validation, "limit": limit, "seed": seed}
+    choice = choice or LayoutChoice()
+    options = {"validation": validation, "limit": limit, "seed": seed, **choice.as_options()}
     try:
         _check_options(source, out, validation, limit)
         with open_source(source) as opened:
@@ -98,13 +109,14 @@ def prepare(
             if record is not None:
                 return _summary(out, record, wrote=False)
             with staging_folder(out) as staging, _innermost(opened, staging) as pictures:
-                layout = find_layout(pictures.entries, source)
+                layout = find_layout(pictures.entries, source, choice)
                 _check_limit(limit, layout, source)
                 selection = Selection(layout, seed)
                 PictureFilter(pictures, staging, workers, on_progress or _quiet).fill(selection, limit)
                 _check_usable(selection, source)
                 made = _arrange(selection, validation, staging)
-                record = {"source": name, "content": content, "options": options, **made}
+                notes = [*_name_other_archives(opened, pictures), *layout.notes]
+                record = {"source": name, "content": content, "options": options, **made, "notes": notes}
                 publish(staging, out, record)
     except OSError as error:
         raise DataError(
@@ -148,7 +160,7 @@ def _innermost(source: PictureSource, staging: Path) -> Iterator[PictureSource]:
 
 
 def _check_limit(limit: int | None, layout: Layout, source: Path) -> None:
-    least = 2 * len(layout.classes)
+    least = sum(2 if pool.split == UNSPLIT else 1 for pool in layout.pools)
     if limit is not None and limit < least:
         raise DataError(
             f"a limit of {limit} pictures is too low for {len(layout.classes)} classes",
@@ -175,8 +187,16 @@ def _told(broken: Sequence[BrokenPicture]) -> str:
     return f" ({len(broken)} cannot be used, such as {shown(broken[0].file)}: {broken[0].reason})"
 
 
+def _name_other_archives(source: PictureSource, pictures: PictureSource) -> list[str]:
+    """Say which archives beside the competition's ``train.zip`` were not opened."""
+    if pictures is source:
+        return []
+    others = [entry.name for entry in source.entries if entry.name.lower().endswith((".zip", ".tar"))]
+    return [f"{shown(name)} is not opened" for name in others if PurePosixPath(name).name.lower() != "train.zip"]
+
+
 def _arrange(selection: Selection, validation: float, staging: Path) -> dict[str, Any]:
-    """Move the stored pictures to ``train`` and ``validation`` of `staging`; the result belongs into the record."""
+    """Move the stored pictures to the split folders of `staging`; return what belongs into the record."""
     chosen: dict[str, dict[str, list[UsablePicture]]] = {split: {} for split in SPLITS}
     for pool, usable in selection.usable.items():
         if pool.split == UNSPLIT:
@@ -189,7 +209,10 @@ def _arrange(selection: Selection, validation: float, staging: Path) -> dict[str
         for class_name, pictures in classes.items():
             _name(pictures, staging / split / class_name)
     return {
-        "classes": {name: {split: len(chosen[split][name]) for split in SPLITS} for name in sorted(chosen["train"])},
+        "classes": {
+            name: {split: len(chosen[split].get(name, ())) for split in SPLITS if chosen[split]}
+            for name in sorted(chosen["train"])
+        },
         "converted": sum(picture.converted for usable in selection.usable.values() for picture in usable),
         "broken": [asdict(broken) for broken in sorted(selection.broken, key=lambda broken: natural_key(broken.file))],
         "fingerprint": fingerprint_of(staging),
@@ -211,19 +234,26 @@ def _name(pictures: Sequence[UsablePicture], folder: Path) -> None:
 
 
 def _plain(stem: str) -> str:
-    return "".join("-" if c == "/" else c if c.isprintable() and c not in '\\:*?"<>|' else "_" for c in stem)[-100:]
+    """Return a file's stem as every system takes it, its end where it is too long."""
+    plain = "".join("-" if c == "/" else c if c.isprintable() and c not in '\\:*?"<>|' else "_" for c in stem)[-100:]
+    while len(plain.encode("utf-8")) > _STEM_BYTES:
+        plain = plain[1:]
+    return plain
 
 
 def _summary(out: Path, record: Mapping[str, Any], *, wrote: bool) -> PrepareSummary:
     try:
-        train, validation = ({name: int(of[split]) for name, of in record["classes"].items()} for split in SPLITS)
+        train, validation = ({name: int(of[split]) for name, of in record["classes"].items()} for split in SPLITS[:2])
+        test = {name: int(of["test"]) for name, of in record["classes"].items() if "test" in of}
         return PrepareSummary(
             out=out,
             train=train,
             validation=validation,
+            test=test,
             broken=tuple(BrokenPicture(**broken) for broken in record["broken"]),
             converted=int(record["converted"]),
-            written=sum(train.values()) + sum(validation.values()) if wrote else 0,
+            written=sum(map(sum, (train.values(), validation.values(), test.values()))) if wrote else 0,
+            notes=tuple(map(str, record.get("notes", ()))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError("damaged", where=shown(out / RECORD), cure="Remove it, train and validation.") from error

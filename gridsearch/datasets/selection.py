@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from gridsearch.datasets.archives import Entry, PictureSource
-from gridsearch.datasets.layouts import UNSPLIT, Candidate, Layout, Pool
+from gridsearch.datasets.folder_tree import Candidate
+from gridsearch.datasets.layouts import UNSPLIT, Layout, Pool
 from gridsearch.datasets.parallel import Progress, map_pictures
 from gridsearch.datasets.pictures import BYTE_LIMIT, UnusablePictureError, standard_picture
 from gridsearch.errors import DataError
@@ -72,7 +73,7 @@ class Selection:
             random.Random(f"{seed}/{pool.split}/{pool.class_name}").shuffle(order)
             self.waiting[pool] = deque(order)
         self.usable: dict[Pool, list[UsablePicture]] = {pool: [] for pool in layout.pools}
-        self.broken = [BrokenPicture(entry.name, "its name does not begin with a class") for entry in layout.unlabelled]
+        self.broken = [BrokenPicture(entry.name, reason) for entry, reason in layout.unlabelled]
 
     def draw(self, limit: int | None) -> list[tuple[Pool, Candidate]]:
         """Take the candidates of the next round; none if there is no need for more."""
@@ -88,26 +89,27 @@ class Selection:
         most = {pool: len(self.usable[pool]) + len(waiting) for pool, waiting in self.waiting.items()}
         if limit is None:
             return most
-        splits = sorted({pool.split for pool in most})
-        if splits == [UNSPLIT]:
-            return _balanced(most, limit)
-        shares = _shared(limit, most)
         wanted = {}
-        for split in splits:
-            wanted.update(_balanced({pool: most[pool] for pool in most if pool.split == split}, shares[split]))
+        for split, share in _share_limit(limit, most).items():
+            wanted.update(_balance({pool: most[pool] for pool in most if pool.split == split}, share))
         return wanted
 
 
-def _shared(limit: int, most: Mapping[Pool, int]) -> dict[str, int]:
-    """Share a limit out to train and validation in the proportion that the source has, one of each class at least."""
-    classes = len({pool.class_name for pool in most})
-    in_validation = sum(count for pool, count in most.items() if pool.split == "validation")
-    validation = round(limit * in_validation / max(1, sum(most.values())))
-    validation = min(max(validation, classes), limit - classes)
-    return {"validation": validation, "train": limit - validation}
+def _share_limit(limit: int, most: Mapping[Pool, int]) -> dict[str, int]:
+    """Share a limit out to the splits in the proportion that the source has, one of each class at least."""
+    splits = sorted({pool.split for pool in most})
+    sizes = {split: sum(count for pool, count in most.items() if pool.split == split) for split in splits}
+    least = {split: sum(pool.split == split for pool in most) for split in splits}
+    shares: dict[str, int] = {}
+    for split in (split for split in reversed(splits) if split not in ("train", UNSPLIT)):
+        share = round(limit * sizes[split] / max(1, sum(sizes.values())))
+        needed_later = sum(least[other] for other in splits if other != split and other not in shares)
+        shares[split] = min(max(share, least[split]), limit - sum(shares.values()) - needed_later)
+    (first,) = set(splits) - shares.keys()
+    return {first: limit - sum(shares.values()), **shares}
 
 
-def _balanced(most: Mapping[Pool, int], limit: int) -> dict[Pool, int]:
+def _balance(most: Mapping[Pool, int], limit: int) -> dict[Pool, int]:
     """Deal a limit out one by one in turns, leaving out whoever has got all it can take."""
     dealt = dict.fromkeys(most, 0)
     while limit > 0 and (open_pools := [pool for pool in most if dealt[pool] < most[pool]]):

@@ -26,7 +26,9 @@ from gridsearch.errors import DataError
 
 __all__ = ["RECORD", "SPLITS", "existing_record", "fingerprint_of", "finish_interrupted", "publish", "staging_folder"]
 
-SPLITS = ("train", "validation")
+SPLITS = ("train", "validation", "test")
+"""The folders that a data folder may have; ``test`` only if there are labelled test pictures."""
+
 RECORD = "prepare.json"
 
 _READY = ".prepare-ready"
@@ -114,7 +116,7 @@ def _move_into_place(out: Path) -> None:
 
 def fingerprint_of(folder: Path) -> str:
     """The fingerprint of the pictures below ``train`` and ``validation`` of `folder`."""
-    return tree_fingerprint({split: list_pictures(folder / split) for split in SPLITS})
+    return tree_fingerprint({split: list_pictures(folder / split) for split in SPLITS if (folder / split).is_dir()})
 
 
 def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -141,7 +143,7 @@ def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str,
     if record.get("options") != options:
         told = f"already holds pictures prepared with {record.get('options')!r}, not {dict(options)!r}"
         raise DataError(told, where=str(out), cure=_CURE)
-    if not all((out / split).is_dir() for split in SPLITS) or fingerprint_of(out) != record.get("fingerprint"):
+    if not all((out / split).is_dir() for split in SPLITS[:2]) or fingerprint_of(out) != record.get("fingerprint"):
         raise DataError(f"its pictures are not those that {RECORD} tells of any more", where=str(out), cure=_CURE)
     return record
 
