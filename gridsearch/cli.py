@@ -293,12 +293,12 @@ seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_def
 
 def layout_options(command: Callable[..., None]) -> Callable[..., None]:
     """Declare the options that say how to read a layout which can be read in two ways."""
-    helped = "What a class is: every folder, the folder a picture is in, or the beginning of its name."
+    told = "Take every folder for a class, only those with pictures in them, or the beginning of each picture's name."
+    command = click.option("--classes-from", type=click.Choice(["folders", "parents", "names"]), help=told)(command)
     command = click.option("--ignore", metavar="FOLDER", multiple=True, help="Leave a folder of SOURCE out.")(command)
-    command = click.option("--classes-from", type=click.Choice(["folders", "parents", "names"]), help=helped)(command)
     for split in ("test", "validation", "train"):
-        helped = f"The folder of SOURCE with the {split} pictures."
-        command = click.option(f"--{split}-from", metavar="FOLDER", multiple=True, help=helped)(command)
+        told = f"The folder of SOURCE with the {split} pictures."
+        command = click.option(f"--{split}-from", metavar="FOLDER", multiple=True, help=told)(command)
     return command
 
 
@@ -344,8 +344,7 @@ def prepare(
       names that say the class     train/cat.0.jpg of Dogs vs. Cats, also in a zip in a zip
       split folders of these       train/ and val/, training_set/ and test_set/, seg_train/ and seg_test/
 
-    Other layouts are refused with what was seen; the options that end in -from say which reading is meant.
-    """
+    What can be read in two ways is refused; the options that end in -from say which is meant."""
     from gridsearch.commands import data as commands
 
     if source is None and url is None:

@@ -25,12 +25,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from gridsearch.datasets.names import is_leftover_file, is_leftover_folder
 from gridsearch.datasets.pictures import shown
 from gridsearch.errors import DataError
 
 __all__ = ["Entry", "PictureSource", "open_source"]
 
-_JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 _COMPLETE = "It is probably incomplete: download or copy it again."
 _WANTED = "Give an archive or a folder of pictures; if it is an archive, it is damaged: download or copy it again."
 _TRUSTED = (
@@ -66,7 +66,7 @@ class PictureSource(ABC):
     Attributes:
         path: the folder or archive.
         where: the same for messages.
-        entries: its files, without hidden ones and the litter of operating systems (``Thumbs.db``).
+        entries: its files, without hidden ones and those that systems leave behind (``Thumbs.db``).
         unpacks: whether `fetch` makes new files, which the caller may move and must remove.
     """
 
@@ -74,7 +74,7 @@ class PictureSource(ABC):
 
     def __init__(self, path: Path, where: str, entries: Sequence[Entry]) -> None:
         self.path, self.where = path, where
-        self.entries = tuple(entry for entry in entries if not any(map(_is_junk, entry.parts)))
+        self.entries = tuple(entry for entry in entries if not _is_leftover(entry))
 
     @property
     def fingerprint(self) -> str:
@@ -139,8 +139,9 @@ def open_source(path: Path, where: str | None = None) -> PictureSource:
     raise DataError("neither a folder nor a zip or tar archive", where=where, cure=_WANTED)
 
 
-def _is_junk(part: str) -> bool:
-    return part.startswith(".") or part.lower() in _JUNK
+def _is_leftover(entry: Entry) -> bool:
+    *folders, file = entry.parts or ("",)
+    return file.startswith(".") or is_leftover_file(file) or any(map(is_leftover_folder, folders))
 
 
 class _Folder(PictureSource):
@@ -162,7 +163,7 @@ class _Folder(PictureSource):
                 folders.clear()
                 continue
             seen.add((status.st_dev, status.st_ino))
-            folders[:] = sorted(folder for folder in folders if not _is_junk(folder))
+            folders[:] = sorted(folder for folder in folders if not is_leftover_folder(folder))
             for file in sorted(files):
                 path = Path(root, file)
                 yield _folder_entry(number, path, path.relative_to(top).as_posix())

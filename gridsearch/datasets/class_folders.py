@@ -264,18 +264,22 @@ class ClassReader:
             shared = [other for other in inside.inner() if other in inner and other != name]
             if not shared:
                 continue
-            if all(inside.folders[other].sizes() == inner[other].sizes() for other in shared):
-                self._remove_copy(folder, child, "repeats the folders beside it")
+            if all(inside.folders[other].sizes().items() <= inner[other].sizes().items() for other in shared):
+                self._remove_copy(folder, child, "repeats pictures of the folders beside it")
                 return
             raise UnclearLayoutError(
                 f"the folder {child.path!r} holds folders of the same names as those beside it "
                 f"({quote_names(shared)}), with other pictures",
                 f"--ignore {_quoted(child.path)} leaves it out; or name the folder to use.",
             )
-        several = [child for child in inner.values() if not role_of(child.name) and len(innermost(child).inner()) > 1]
-        for child in several[1:]:
-            if innermost(child).sizes() == innermost(several[0]).sizes():
-                self._remove_copy(folder, child, f"repeats {several[0].path}")
+        originals: dict[str, Folder] = {}
+        for child in inner.values():
+            inside = innermost(child)
+            if role_of(child.name) or len(inside.inner()) < 2:
+                continue
+            original = originals.setdefault(inside.name.lower(), inside)
+            if inside is not original and inside.sizes() == original.sizes():
+                self._remove_copy(folder, child, f"repeats {original.path}")
 
     def _remove_copy(self, folder: Folder, copy: Folder, why: str) -> None:
         self.notes.append(f"{copy.path} {why} and is not used")

@@ -128,7 +128,7 @@ def _only_splits(folder: Folder) -> bool:
 
 
 def _read_splits(splits: SplitFolders, reader: ClassReader) -> dict[Pool, list[Candidate]]:
-    train = reader.read_classes(reader.unwrap(splits.train))
+    train = reader.read_classes(reader.unwrap(splits.train), in_split=True)
     found = [("train" if splits.validation else UNSPLIT, train)]
     if splits.validation:
         found.append(("validation", reader.read_split(splits.validation, train, "validation")))
@@ -139,13 +139,11 @@ def _read_splits(splits: SplitFolders, reader: ClassReader) -> dict[Pool, list[C
 
 
 def _read_chosen(top: Folder, reader: ClassReader, choice: LayoutChoice) -> dict[Pool, list[Candidate]]:
-    found = [
-        (
-            "train" if choice.validation_from else UNSPLIT,
-            reader.read_classes(reader.unwrap(choice.find_folder(top, path))),
-        )
-        for path in choice.train_from
-    ]
+    found = []
+    for path in choice.train_from:
+        folder = reader.unwrap(choice.find_folder(top, path))
+        split = "train" if choice.validation_from else UNSPLIT
+        found.append((split, reader.read_classes(folder, in_split=True)))
     train = dict.fromkeys(name for _, classes in found for name in classes)
     for split, paths in (("validation", choice.validation_from), ("test", choice.test_from)):
         found += [(split, reader.read_split(choice.find_folder(top, path), train, split)) for path in paths]
