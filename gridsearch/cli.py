@@ -339,12 +339,11 @@ def prepare(
     r"""Turn SOURCE, an archive or folder of pictures, into data/train and data/validation.
 
     \b
-    The layouts known are
+    The layouts known are these; options that end in -from say how another one is meant.
       a folder for each class      PetImages/Cat/0.jpg
       names that say the class     train/cat.0.jpg of Dogs vs. Cats, also in a zip in a zip
       split folders of these       train/ and val/, training_set/ and test_set/, seg_train/ and seg_test/
-
-    What can be read in two ways is refused; the options that end in -from say which is meant."""
+    """
     from gridsearch.commands import data as commands
 
     if source is None and url is None:
