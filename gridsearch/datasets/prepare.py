@@ -115,7 +115,7 @@ def prepare(
                 PictureFilter(pictures, staging, workers, on_progress or _quiet).fill(selection, limit)
                 _check_usable(selection, source)
                 made = _arrange(selection, validation, staging)
-                notes = [*_name_other_archives(opened, pictures), *layout.notes]
+                notes = [*_name_other_archives(opened, pictures), *layout.notes, *selection.notes]
                 record = {"source": name, "content": content, "options": options, **made, "notes": notes}
                 publish(staging, out, record)
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Decode candidates until every class has as many usable pictures as it is to have.
+"""Select usable pictures: decode candidates until every class has as many pictures as it is to have.
 
-Unlimited, that is simply all of them. With a limit it goes in rounds: each draws just as many untried candidates as
-are missing, and a class that has run out leaves its share to the others. As the order of drawing is fixed by the seed
-and a picture is broken or not on every machine, the outcome is too, in however many processes it is done.
+Without a limit these are all of them. With a limit, each round draws as many untried candidates as are missing, and a
+class that has no more candidates leaves its share to the others. The seed fixes the order of drawing, and a picture is
+broken or not on every machine, so the result does not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from gridsearch.datasets.pictures import BYTE_LIMIT, UnusablePictureError, stand
 from gridsearch.errors import DataError
 
 __all__ = ["BrokenPicture", "PictureFilter", "Selection", "UsablePicture", "check_room"]
+
+_DEPTHS = (8, 10, 12, 14, 16)
+"""Bits per pixel that cameras and scanners have."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,29 @@ class UsablePicture:
         path: where it is stored for now.
         suffix: what its final name is to end with.
         converted: whether it was encoded anew.
+        deep_bits: bits that a 16-bit picture uses; 0 for others.
     """
 
     candidate: Candidate
     path: Path
     suffix: str
     converted: bool
+    deep_bits: int = 0
+
+    @property
+    def original(self) -> Path:
+        """Where the original of a 16-bit picture is kept until all are converted."""
+        return self.path.with_suffix(".original")
 
 
 class Selection:
-    """What is still to be tried, in the order of trying, and what came of the rest.
+    """The candidates that are still to be tried, in the order of trying, and what became of the others.
 
     Attributes:
         waiting: untried candidates by pool.
         usable: stored pictures by pool, in the order of trying.
         broken: what was set aside.
+        notes: sentences about how pictures were converted.
     """
 
     def __init__(self, layout: Layout, seed: int) -> None:
@@ -72,6 +83,7 @@ class Selection:
             # seeded by the pool as well: what is drawn from one class must not depend on the size of another
             random.Random(f"{seed}/{pool.split}/{pool.class_name}").shuffle(order)
             self.waiting[pool] = deque(order)
+        self.notes: list[str] = []
         self.usable: dict[Pool, list[UsablePicture]] = {pool: [] for pool in layout.pools}
         self.broken = [BrokenPicture(entry.name, reason) for entry, reason in layout.unlabelled]
 
@@ -134,6 +146,7 @@ class _Result:
     problem: str = ""
     suffix: str = ""
     converted: bool = False
+    deep_bits: int = 0
 
 
 @dataclass
@@ -162,6 +175,7 @@ class PictureFilter:
         """
         while drawn := selection.draw(limit):
             self._try(selection, drawn)
+        self._scale_deep(selection)
 
     def _try(self, selection: Selection, drawn: Sequence[tuple[Pool, Candidate]]) -> None:
         total = self.tried + len(drawn)
@@ -183,12 +197,29 @@ class PictureFilter:
                 entry, job = jobs.popleft()
                 pool, candidate = sound[entry]
                 if not result.problem:
-                    stored[entry] = UsablePicture(candidate, job.stored, result.suffix, result.converted)
+                    stored[entry] = UsablePicture(
+                        candidate, job.stored, result.suffix, result.converted, result.deep_bits
+                    )
                 self._count(selection, candidate, result.problem, total)
         # in the order of trying: a tar yields its members in the order it was packed in
         for entry, (pool, _) in sound.items():
             if entry in stored:
                 selection.usable[pool].append(stored[entry])
+
+    def _scale_deep(self, selection: Selection) -> None:
+        """Convert 16-bit pictures once more if the brightest of all needs fewer bits, as those of 12-bit cameras do."""
+        deep = [picture for usable in selection.usable.values() for picture in usable if picture.deep_bits]
+        if not deep:
+            return
+        used = max(picture.deep_bits for picture in deep)
+        bits = next(depth for depth in _DEPTHS if depth >= used)
+        selection.notes.append(f"{len(deep)} pictures of {bits} bits per pixel scaled to 8")
+        jobs = [(picture.original, picture.path, bits) for picture in deep] if bits < 16 else []
+        with closing(map_pictures(_store_deep, jobs, total=len(jobs), workers=self.workers)) as done:
+            for _ in done:
+                pass
+        for picture in deep:
+            picture.original.unlink()
 
     def _jobs(self, entries: Sequence[Entry], drawn: deque[tuple[Entry, _Job]]) -> Iterator[_Job]:
         for entry, raw in self.source.fetch(entries, self.scratch):
@@ -239,6 +270,14 @@ def _store(job: _Job) -> _Result:
         os.replace(job.raw, job.stored)
         return _Result(suffix=picture.suffix)
     job.stored.write_bytes(picture.content)
+    if picture.deep_bits:
+        shutil.copyfile(job.raw, job.stored.with_suffix(".original"))
     if job.may_move:
         job.raw.unlink()
-    return _Result(suffix=picture.suffix, converted=picture.converted)
+    return _Result(suffix=picture.suffix, converted=picture.converted, deep_bits=picture.deep_bits)
+
+
+def _store_deep(job: tuple[Path, Path, int]) -> None:
+    """Store a 16-bit picture, of which only so many bits are used, as a JPEG."""
+    original, stored, bits = job
+    stored.write_bytes(standard_picture(original, "", bits=bits).content)

@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from gridsearch.datasets.pictures import list_pictures, tree_fingerprint
+from gridsearch.datasets.fingerprints import content_fingerprint, fingerprint_like
 from gridsearch.errors import DataError
 
 __all__ = ["RECORD", "SPLITS", "existing_record", "fingerprint_of", "finish_interrupted", "publish", "staging_folder"]
@@ -114,9 +114,10 @@ def _move_into_place(out: Path) -> None:
     shutil.rmtree(ready)
 
 
-def fingerprint_of(folder: Path) -> str:
-    """The fingerprint of the pictures below ``train`` and ``validation`` of `folder`."""
-    return tree_fingerprint({split: list_pictures(folder / split) for split in SPLITS if (folder / split).is_dir()})
+def fingerprint_of(folder: Path, like: str | None = None) -> str:
+    """Return the fingerprint of the pictures below the split folders of `folder`, by the formula of another one."""
+    folders = {split: folder / split for split in SPLITS if (folder / split).is_dir()}
+    return content_fingerprint(folders) if like is None else fingerprint_like(like, folders)
 
 
 def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -141,11 +142,29 @@ def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str,
         told = f"already holds pictures of {record.get('source')!r}, which had other content"
         raise DataError(told, where=str(out), cure=_CURE)
     if record.get("options") != options:
-        told = f"already holds pictures prepared with {record.get('options')!r}, not {dict(options)!r}"
-        raise DataError(told, where=str(out), cure=_CURE)
-    if not all((out / split).is_dir() for split in SPLITS[:2]) or fingerprint_of(out) != record.get("fingerprint"):
+        was, now = _differences(record.get("options"), options)
+        raise DataError(f"its pictures were prepared with {was}; you asked for {now}", where=str(out), cure=_CURE)
+    recorded = str(record.get("fingerprint"))
+    if not all((out / split).is_dir() for split in SPLITS[:2]) or fingerprint_of(out, recorded) != recorded:
         raise DataError(f"its pictures are not those that {RECORD} tells of any more", where=str(out), cure=_CURE)
     return record
+
+
+def _differences(recorded: object, wanted: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the options that differ as they are typed, those recorded and those wanted."""
+    known = recorded if isinstance(recorded, Mapping) else {}
+    names = [name for name in {**known, **wanted} if known.get(name) != wanted.get(name)]
+    return _typed(known, names), _typed(wanted, names)
+
+
+def _typed(options: Mapping[str, Any], names: Sequence[str]) -> str:
+    typed = []
+    for name in names:
+        values = options.get(name)
+        option = f"--{name.replace('_', '-')}"
+        listed = values if isinstance(values, list) else [] if values is None else [values]
+        typed += [f"{option} {value}" for value in listed] or [f"no {option}"]
+    return " ".join(typed)
 
 
 def _occupied(folder: Path) -> bool:
