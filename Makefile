@@ -1,5 +1,5 @@
-# Every target installs what it needs into .venv. Besides the project itself only a cache of decoded pictures is written
-# to: `gridsearch data cache` lists and clears it.
+# Every target installs what it needs into .venv, test-pythons into .venv-3.12 and the like. Besides the project itself
+# only a cache of decoded pictures is written to: `gridsearch data cache` lists and clears it.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -9,10 +9,12 @@ SWEEP  ?= sweep.toml
 DATA   ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan data check tensorboard test faults lint bench clean
+.PHONY: help install sweep plan data check tensorboard test test-pythons faults lint bench clean
 
 help:  ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/core  ## the program and what it needs, into .venv
 
 sweep: $(VENV)/core data  ## train every combination of sweep.toml; again: go on from where it stands
 	$(BIN)/gridsearch sweep $(SWEEP) $(if $(LOGDIR),--logdir $(LOGDIR)) $(ARGS)
@@ -32,10 +34,13 @@ tensorboard: $(VENV)/core  ## look at the sweep, at http://localhost:6006/#hpara
 test: $(VENV)/dev lint  ## format, lint, types and the whole test suite
 	$(BIN)/pytest $(ARGS)
 
+test-pythons:  ## the quick tests on every supported Python on PATH, each in an environment of its own
+	$(PYTHON) tests/pythons.py $(ARGS)
+
 faults: $(VENV)/dev  ## kill sweeps at 110 random instants and look whether anything is lost; some ten minutes
 	FAULTS=long $(BIN)/pytest tests/faults $(ARGS)
 
-lint: $(VENV)/dev
+lint: $(VENV)/dev  ## format, lint and types alone
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -43,8 +48,8 @@ lint: $(VENV)/dev
 bench: $(VENV)/dev  ## measure most figures that the README quotes; hours
 	$(BIN)/python -m benchmarks
 
-clean:  ## remove the environment and caches; never data/ or logs/
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## remove the environments and caches; never data/ or logs/
+	rm -rf $(VENV) $(VENV)-3.* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # A stamp for each set of packages, renewed when their list changes.
 $(VENV)/core: setup.cfg pyproject.toml

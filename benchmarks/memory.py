@@ -12,7 +12,7 @@ import psutil
 import gridsearch
 from benchmarks.precision import AUGMENTATION
 from gridsearch.datasets.sample import draw_sample
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 
 HPARAMS = {
     "num_units": {"discrete": [256]},

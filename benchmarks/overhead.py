@@ -13,7 +13,7 @@ from statistics import median, quantiles
 
 import psutil
 
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 
 TRIALS = int(os.environ.get("TRIALS", "10000"))
 OBJECTIVE = "def train(values, report):\n    return {'accuracy': values['x']}\n"
@@ -37,8 +37,8 @@ def main() -> None:
         began = time.perf_counter()
         sizes = _swept(folder)
         wall = time.perf_counter() - began
-        home = folder / "logs" / "hparam_tuning"
-        ends = sorted(session.ended or 0.0 for session in Record.read(home).sessions)
+        logdir = folder / "logs" / "hparam_tuning"
+        ends = sorted(session.ended or 0.0 for session in Record.read(logdir).sessions)
         steps = [1000 * (later - earlier) for earlier, later in pairwise(ends)]
         print(f"{TRIALS} trials in {wall:.1f} s: {1000 * wall / TRIALS:.1f} ms a trial, all told")
         print(f"between two ends          median {median(steps):.1f} ms, 95% under {quantiles(steps, n=20)[18]:.1f} ms")
@@ -48,7 +48,7 @@ def main() -> None:
         where = f"{early / 2**20:.0f} MiB after a tenth, {late / 2**20:.0f} MiB at most ({growth:+.0f}%)"
         print(f"memory of the runner      {where}")
         for verb in ("status", "best", "export"):
-            times = [_timed([sys.executable, "-m", "gridsearch", verb, str(home)]) for _ in range(5)]
+            times = [_timed([sys.executable, "-m", "gridsearch", verb, str(logdir)]) for _ in range(5)]
             print(f"gridsearch {verb:15} median {median(times):.2f} s")
 
 

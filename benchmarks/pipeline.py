@@ -19,9 +19,9 @@ from scipy.stats import ks_2samp
 
 import gridsearch
 from benchmarks.precision import AUGMENTATION
+from gridsearch.config.sections import Settings
 from gridsearch.datasets.sample import draw_sample
-from gridsearch.hardware import processors
-from gridsearch.settings import Settings
+from gridsearch.system.hardware import processors
 
 ROUNDS = 7
 BATCHES = {"keras": 12, "fast": 240}

@@ -32,7 +32,7 @@ STUDENT_24 = 2.064
 Results = dict[tuple[str, int], dict[str, float]]
 
 
-def trained(data: Path, home: Path, precision: str, **training: Any) -> Results:
+def trained(data: Path, logdir: Path, precision: str, **training: Any) -> Results:
     """Final accuracy and loss of every combination and seed."""
     image_size = training.pop("image_size")
     hparams = [
@@ -45,7 +45,7 @@ def trained(data: Path, home: Path, precision: str, **training: Any) -> Results:
             "data": {"train": data / "train", "validation": data / "validation", "image_size": image_size},
             "augmentation": AUGMENTATION,
             "training": {"precision": precision, "repeats": SEEDS, "keep_models": 0, **training},
-            "sweep": {"logdir": home},
+            "sweep": {"logdir": logdir},
         }
     )
     record = gridsearch.sweep(config, warn=lambda line: print(line, file=sys.stderr)).record

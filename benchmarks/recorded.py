@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gridsearch.export import FIRST, as_json, history, sessions
-from gridsearch.hparams import Combination, HParam, combination_id
-from gridsearch.record import Record
-from gridsearch.sweepfile import declared_grids
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import HParam
+from gridsearch.hparams.tables import parse_grids
+from gridsearch.record.reader import Record
+from gridsearch.report.export import FIRST, as_json, history, sessions
 from gridsearch.trials import Objective
 
 __all__ = ["Table", "kept", "load"]
@@ -50,9 +51,9 @@ class Table:
         return max((curve[-1] for curve in self.curves.values()), key=lambda v: v if self.objective.maximize else -v)
 
 
-def kept(home: Path) -> dict[str, Any]:
-    """A home's record as the table that ``load`` reads."""
-    record = Record.read(home)
+def kept(logdir: Path) -> dict[str, Any]:
+    """A logdir's record as the table that ``load`` reads."""
+    record = Record.read(logdir)
     first = next(s for s in record.sessions if s.status.has_result)
     facts = {key: value for key, value in first.outcome.facts.items() if key not in OF_THE_MACHINE}
     return {
@@ -72,7 +73,7 @@ def kept(home: Path) -> dict[str, Any]:
 def load(file: Path) -> Table:
     """Read a table; of each combination, the session that has a result."""
     table = json.loads(file.read_text(encoding="utf-8"))
-    (hparams,) = declared_grids(table["hparams"])
+    (hparams,) = parse_grids(table["hparams"])
     objective = Objective(**table["objective"])
     counted = {row["session"]: row for row in table["sessions"] if row["status"] == "completed"}
     curves: dict[str, list[float]] = {}

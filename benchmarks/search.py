@@ -16,14 +16,14 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.recorded import Table, load
-from gridsearch.grid import Grid
-from gridsearch.hparams import Discrete, HParam
-from gridsearch.rehearsal import Rehearsal
-from gridsearch.searchspace import SearchSpace
+from gridsearch.hparams.domain import Discrete, HParam
+from gridsearch.hparams.grid import Grid
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import Strategy
 from gridsearch.strategies.grid import GridStrategy
-from gridsearch.strategies.halving import Halving
 from gridsearch.strategies.random import RandomStrategy
+from gridsearch.strategies.replay import ReplayedSweep
+from gridsearch.strategies.successive_halving import SuccessiveHalving
 
 __all__ = ["STRATEGIES", "Found", "found_by", "main"]
 
@@ -53,21 +53,21 @@ def _space(table: Table) -> SearchSpace:
 
 
 def _bayesian(table: Table, seed: int) -> Strategy:
-    from gridsearch.strategies.kerastuner import Bayesian
+    from gridsearch.strategies.kerastuner import BayesianStrategy
 
-    return Bayesian(_space(table), table.objective, seed)
+    return BayesianStrategy(_space(table), table.objective, seed)
 
 
 def _hyperband(table: Table, seed: int) -> Strategy:
-    from gridsearch.strategies.kerastuner import Hyperband
+    from gridsearch.strategies.kerastuner import HyperbandStrategy
 
-    return Hyperband(_space(table), table.objective, seed, table.epochs, hyperband_iterations=20)
+    return HyperbandStrategy(_space(table), table.objective, seed, table.epochs, hyperband_iterations=20)
 
 
 def _tpe(table: Table, seed: int) -> Strategy:
-    from gridsearch.strategies.optuna import Sampled
+    from gridsearch.strategies.optuna import OptunaStrategy
 
-    return Sampled(_space(table), table.objective, seed, "TPESampler", {})
+    return OptunaStrategy(_space(table), table.objective, seed, "TPESampler", {})
 
 
 STRATEGIES: dict[str, Callable[[Table, int], Strategy]] = {
@@ -76,13 +76,13 @@ STRATEGIES: dict[str, Callable[[Table, int], Strategy]] = {
     "bayesian": _bayesian,
     "hyperband": _hyperband,
     "TPE": _tpe,
-    "grid with halving": lambda table, seed: Halving(_shuffled(table, seed), table.objective, table.epochs),
+    "grid with halving": lambda table, seed: SuccessiveHalving(_shuffled(table, seed), table.objective, table.epochs),
 }
 
 
 def found_by(strategy: Strategy, table: Table) -> Found:
     """Rehearse a strategy until it has found what is good enough."""
-    rehearsal, epochs = Rehearsal(table.curve, table.objective), 0
+    rehearsal, epochs = ReplayedSweep(table.curve, table.objective), 0
     good = table.best - SHORT_OF_BEST if table.objective.maximize else table.best + SHORT_OF_BEST
     while step := rehearsal.step(strategy):
         epochs += step.epochs

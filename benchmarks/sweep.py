@@ -49,9 +49,9 @@ def main() -> None:
         for number in range(rounds):
             for name in speeds:
                 began = time.perf_counter()
-                home = folder / f"{name}-{number}"
+                logdir = folder / f"{name}-{number}"
                 accuracy = (
-                    _plain(data, home, epochs) if name == "plain loop" else _ours(data, home, epochs, name, number)
+                    _plain(data, logdir, epochs) if name == "plain loop" else _ours(data, logdir, epochs, name, number)
                 )
                 speeds[name].append(TRIALS * epochs * train / (time.perf_counter() - began))
                 accuracies[name].append(accuracy)
@@ -67,17 +67,17 @@ def main() -> None:
               f"{min(ratios):.2f} | {max(ratios):.2f} | {mean(accuracies[name]):.4f} | {spread:.4f} |")  # fmt: skip
 
 
-def _plain(data: Path, home: Path, epochs: int) -> float:
+def _plain(data: Path, logdir: Path, epochs: int) -> float:
     other = os.environ.get("PLAIN_LOOP")
     command = ["-c", NARROWED, other] if other else [str(Path(__file__).with_name("plain_loop.py"))]
-    arguments = [str(data), str(home), "--trials", str(TRIALS), "--epochs", str(epochs)]
+    arguments = [str(data), str(logdir), "--trials", str(TRIALS), "--epochs", str(epochs)]
     run = subprocess.run([sys.executable, *command, *arguments], capture_output=True, text=True, check=True)
     return float(json.loads(run.stdout.splitlines()[-1])["mean_val_accuracy"])
 
 
-def _ours(data: Path, home: Path, epochs: int, precision: str, seed: int) -> float:
-    sweep_file = home.with_suffix(".toml")
-    sweep_file.write_text(_sweep_file(data, home, epochs, precision, seed), encoding="utf-8")
+def _ours(data: Path, logdir: Path, epochs: int, precision: str, seed: int) -> float:
+    sweep_file = logdir.with_suffix(".toml")
+    sweep_file.write_text(_sweep_file(data, logdir, epochs, precision, seed), encoding="utf-8")
     command = [sys.executable, "-m", "gridsearch", "sweep", str(sweep_file), "--json"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     trials = json.loads(run.stdout)["trials"]
@@ -85,7 +85,7 @@ def _ours(data: Path, home: Path, epochs: int, precision: str, seed: int) -> flo
     return mean(trial["metrics"]["accuracy"] for trial in trials)
 
 
-def _sweep_file(data: Path, home: Path, epochs: int, precision: str, seed: int) -> str:
+def _sweep_file(data: Path, logdir: Path, epochs: int, precision: str, seed: int) -> str:
     augmentation = "\n".join(f"{name} = {json.dumps(value)}" for name, value in AUGMENTATION.items())
     return "\n".join(
         [
@@ -94,6 +94,6 @@ def _sweep_file(data: Path, home: Path, epochs: int, precision: str, seed: int) 
             f"[data]\ntrain = {json.dumps(str(data / 'train'))}\nvalidation = {json.dumps(str(data / 'validation'))}",
             f"[augmentation]\n{augmentation}",
             f'[training]\nepochs = {epochs}\nseed = {seed}\nprecision = "{precision}"',
-            f"[sweep]\nlogdir = {json.dumps(str(home))}",
+            f"[sweep]\nlogdir = {json.dumps(str(logdir))}",
         ]
     )

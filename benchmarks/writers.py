@@ -37,7 +37,7 @@ rotation_range = 45
 epochs = 4
 keep_models = 0
 [sweep]
-logdir = {home}
+logdir = {logdir}
 writers = {writers}
 [writers.wandb]
 mode = "online"
@@ -73,7 +73,7 @@ def _swept(folder: Path, name: str, address: str | None) -> float:
     file = folder / f"{name}.toml"
     sample = {part: json.dumps(str(folder / "sample" / part)) for part in ("train", "validation")}
     writers = json.dumps(["wandb"] if address else [])
-    file.write_text(SWEEP.format(**sample, home=json.dumps(str(folder / name)), writers=writers), encoding="utf-8")
+    file.write_text(SWEEP.format(**sample, logdir=json.dumps(str(folder / name)), writers=writers), encoding="utf-8")
     told = {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0123456789" * 4} if address else {}
     command = [sys.executable, "-m", "gridsearch", "sweep", str(file), "--json"]
     began = time.perf_counter()

@@ -15,8 +15,8 @@ from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 
-from gridsearch.record import Record
-from gridsearch.writers import background_of
+from gridsearch.record.reader import Record
+from gridsearch.writers import describe_sweep
 
 
 def report(record: Record, project: str, entity: str) -> wr.Report:
@@ -26,14 +26,14 @@ def report(record: Record, project: str, entity: str) -> wr.Report:
     hparams: list[Any] = [wr.Config(hparam.name) for hparam in record.hparams]
     results: list[Any] = [wr.SummaryMetric(f"best_{metric}"), wr.SummaryMetric(metric)]
     columns = [wr.ParallelCoordinatesPlotColumn(metric=column) for column in [*hparams, *results]]
-    group = background_of(record, "wandb").name
+    group = describe_sweep(record, "wandb").name
     runs = wr.Runset(project=project, entity=entity, name=group, filters=f"Metric('Group') == '{group}'")
     panels = [
         wr.ParallelCoordinatesPlot(columns=columns, title="Every trial", layout=wr.Layout(w=24, h=10)),
         wr.ParameterImportancePlot(with_respect_to=metric, layout=wr.Layout(w=24, h=8)),
         *(wr.LinePlot(x="epoch", y=[curve], title=curve, layout=wr.Layout(w=12, h=8)) for curve in curves),
     ]
-    text = wr.P(f"{len(record.trials)} trials of {record.home.name}; the objective is {metric}.")
+    text = wr.P(f"{len(record.trials)} trials of {record.logdir.name}; the objective is {metric}.")
     blocks = [wr.H1("What was tried, and what came of it"), text, wr.PanelGrid(runsets=[runs], panels=panels)]
     return wr.Report(project=project, entity=entity, title=f"Sweep {group}", blocks=blocks)
 

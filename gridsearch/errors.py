@@ -17,8 +17,8 @@ from __future__ import annotations
 __all__ = [
     "DataError",
     "GridsearchError",
-    "HomeError",
     "Interrupted",
+    "LogdirError",
     "NothingRecorded",
     "StrategyError",
     "SweepFileError",
@@ -61,11 +61,11 @@ class DataError(UserError):
     """Pictures that are missing, unreadable or in the wrong place."""
 
 
-class HomeError(UserError):
+class LogdirError(UserError):
     """The log directory: held by another runner, trained with another recipe, damaged, not writable."""
 
 
-class NothingRecorded(HomeError):
+class NothingRecorded(LogdirError):
     """A log directory without a sweep's record."""
 
 

@@ -15,9 +15,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import fmean, stdev
 from typing import Any
 
-from gridsearch.hparams import Combination
+from gridsearch.hparams.combination import Combination
 
 __all__ = [
     "Ended",
@@ -26,10 +27,13 @@ __all__ = [
     "Heartbeat",
     "Message",
     "Objective",
+    "OracleEntry",
     "Outcome",
     "Session",
+    "SessionRecord",
     "Status",
     "Trial",
+    "TrialRecord",
     "Verdict",
     "is_finite",
     "summarise",
@@ -58,7 +62,7 @@ class Verdict(StrEnum):
 
     GO_ON = "go on"
     STOP = "stop"  # it ends as stopped, its result counts
-    PAUSE = "pause"  # likewise, but its checkpoint is kept: it may be asked for again and goes on from there
+    PAUSE = "pause"  # likewise, but its checkpoint is kept: it may be asked for again, and resumes from there
 
 
 class FailureKind(StrEnum):
@@ -75,15 +79,27 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A combination with its number: order of planning from 1, never reused."""
+    """A combination with its number: order of planning from 1, never reused.
+
+    Args:
+        number: 1 or more.
+        values: a mapping of names to values becomes a ``Combination``.
+    """
 
     number: int
-    id: str
     values: Combination
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", Combination.of(self.values))
+
+    @property
+    def id(self) -> str:
+        """The combination's identity."""
+        return self.values.id
 
     @property
     def name(self) -> str:
-        """``run-0007``: the group name in TensorBoard, the stem of every session's directory."""
+        """``run-0007``: the row in TensorBoard, the stem of every session's directory."""
         return f"run-{self.number:04d}"
 
 
@@ -152,7 +168,10 @@ class Outcome:
         metrics: final values by the dashboard's names, see ``summarise``; without NaN or infinity.
         message: one line for people; empty when all went well.
         charged: whether a failure counts against the trial's retries (an orderly interruption does not).
-        facts: where and with what it ran: host, pid, versions, precision.
+        paused: whether a stopped session may resume from its checkpoint.
+        epochs: how many epochs it has behind it, those before a pause among them.
+        disk_full: whether it failed because the disk had no room left, which ends the sweep; not recorded.
+        provenance: where and with what it ran, for people: host, pid, versions, memory in bytes, threads.
     """
 
     status: Status
@@ -160,7 +179,10 @@ class Outcome:
     metrics: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
     charged: bool = True
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    paused: bool = False
+    epochs: int = 0
+    disk_full: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def failed(cls, kind: FailureKind, message: str, **fields: Any) -> Outcome:
@@ -233,3 +255,122 @@ def summarise(
     found |= {f"best_{objective.metric}": best, "loss": last("loss")}
     found |= {"best_epoch": best_epoch, "seconds": round(seconds, 3)}
     return {name: float(value) for name, value in found.items() if value is not None and is_finite(value)}
+
+
+@dataclass(frozen=True, slots=True)
+class OracleEntry:
+    """What a KerasTuner oracle was told of one of its trials.
+
+    Args:
+        number: of the oracle's trial, from 0.
+        values: as the oracle has them, KerasTuner's own among them.
+        metrics: empty if the trial failed.
+        step: the epoch that the metrics are of.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    step: int
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """A session and how it stands. Times are seconds since 1970.
+
+    Args:
+        session: which training it is.
+        outcome: how it stands, or ended.
+        began: when it was first begun.
+        ended: None while it runs.
+        delivered: whether every writer knows its end.
+        boot: the boot id of the machine's run that trains it; empty where it is unknown.
+        resumed: when it last resumed after a pause; None if it never did.
+        trained_before: seconds for which it was trained before that.
+        oracle: what a KerasTuner oracle was told of it, oldest first.
+    """
+
+    session: Session
+    outcome: Outcome
+    began: float
+    ended: float | None
+    delivered: bool
+    boot: str = ""
+    resumed: float | None = None
+    trained_before: float = 0.0
+    oracle: tuple[OracleEntry, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The session's directory below the log directory."""
+        return self.session.name
+
+    @property
+    def status(self) -> Status:
+        """Running, completed, stopped or failed."""
+        return self.outcome.status
+
+    @property
+    def seconds(self) -> float:
+        """How long it was trained, pauses not counted; while it runs, until its last pause."""
+        lasted = self.ended - self.training_since if self.ended is not None else 0.0
+        return float(self.outcome.metrics.get("seconds", self.trained_before + lasted))
+
+    @property
+    def training_since(self) -> float:
+        """When it last began to be trained."""
+        return self.began if self.resumed is None else self.resumed
+
+    @property
+    def paused(self) -> bool:
+        """Whether it may still resume; until it cannot, TensorBoard is not told of its end."""
+        return self.status is Status.STOPPED and self.outcome.paused
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial with its sessions, oldest first."""
+
+    trial: Trial
+    sessions: tuple[SessionRecord, ...]
+
+    @property
+    def latest(self) -> dict[int, SessionRecord]:
+        """The last attempt of each repeat."""
+        return {session.session.repeat: session for session in self.sessions}
+
+    @property
+    def status(self) -> Status:
+        """The worst of what its repeats came to: running, failed, stopped, completed; planned without a session."""
+        found = {session.status for session in self.latest.values()}
+        order = (Status.RUNNING, Status.FAILED, Status.STOPPED, Status.COMPLETED)
+        return next((status for status in order if status in found), Status.PLANNED)
+
+    @property
+    def paused(self) -> SessionRecord | None:
+        """The session that is paused at a rung of a search, if one is: stopped, but it may resume."""
+        return next((session for session in self.latest.values() if session.paused), None)
+
+    @property
+    def failure(self) -> SessionRecord | None:
+        """The failed session of a failed trial: the last attempt of the first repeat without a result."""
+        return next((session for session in self.latest.values() if session.status is Status.FAILED), None)
+
+    @property
+    def results(self) -> tuple[SessionRecord, ...]:
+        """The sessions whose metrics count, one for each repeat that has come to a result."""
+        return tuple(session for session in self.latest.values() if session.status.has_result)
+
+    def values_of(self, metric: str) -> list[float]:
+        """A metric in each session that counts and has it."""
+        return [s.outcome.metrics[metric] for s in self.results if metric in s.outcome.metrics]
+
+    def mean(self, metric: str) -> float | None:
+        """Its mean over the repeats, as the dashboard's row shows it; None if there is none."""
+        values = self.values_of(metric)
+        return fmean(values) if values else None
+
+    def deviation(self, metric: str) -> float | None:
+        """The sample standard deviation over the repeats, or None with fewer than two."""
+        values = self.values_of(metric)
+        return stdev(values) if len(values) > 1 else None

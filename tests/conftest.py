@@ -21,7 +21,7 @@ def picture_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def logdir(tmp_path: Path) -> Path:
     """A log directory that does not exist yet."""
     return tmp_path / "logs" / "sweep"
 

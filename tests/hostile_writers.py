@@ -1,4 +1,4 @@
-"""Outside writers of a user's own, most of them hostile; each notes what it hears in ``HOME/heard.txt``."""
+"""Outside writers of a user's own, most of them hostile; each notes what it hears in ``LOGDIR/heard.txt``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import subprocess
 import time
 from pathlib import Path
 
-from gridsearch.record import SessionRecord
-from gridsearch.trials import Epoch
-from gridsearch.writers import Background
+from gridsearch.trials import Epoch, SessionRecord
+from gridsearch.writers import SweepInfo
 
 
 class Listening:
     """Only listens."""
 
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: SweepInfo) -> None:
         self.background = background
         self._note(f"made {background.options.get('greeting', '')} {background.objective.metric}")
 
     def _note(self, line: str) -> None:
-        with Path(self.background.home, "heard.txt").open("a", encoding="utf-8") as file:
+        with Path(self.background.logdir, "heard.txt").open("a", encoding="utf-8") as file:
             print(line, file=file)
 
     def begin(self, session: SessionRecord) -> None:
@@ -63,7 +62,7 @@ class Dying(Listening):
 
 
 class Refusing(Listening):
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: SweepInfo) -> None:
         raise ValueError("no such project")
 
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from gridsearch.grid import Space
-from gridsearch.hparams import LARGEST_INT, Combination, Discrete, Domain, HParam, IntInterval, RealInterval, Value
-from gridsearch.hparams import combination_id as id_of
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.combination import combination_id as id_of
+from gridsearch.hparams.domain import LARGEST_INT, Discrete, Domain, HParam, IntInterval, RealInterval, Value
+from gridsearch.hparams.grid import Space
 
 settings.register_profile("unhurried", deadline=None)  # processors are shared: a slow example is no failure
 settings.load_profile("unhurried")

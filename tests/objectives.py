@@ -40,9 +40,17 @@ def gated(values: Mapping[str, Any], report: Report) -> dict[str, float]:
     x = float(values["x"])
     for epoch in range(3):
         report(epoch, {"accuracy": x * (epoch + 1) / 3, "loss": 1.0 - x})
-        while epoch == 1 and x > 0.5 and not Path(os.environ["GO_ON"]).exists():
-            time.sleep(0.02)
+        if epoch == 1 and x > 0.5:
+            _wait_for_the_file()
     return {"accuracy": x}
+
+
+def _wait_for_the_file() -> None:
+    """Wait for the file that GO_ON names, and no longer than any test may take: a test that failed never makes it."""
+    deadline = time.monotonic() + 600
+    while not Path(os.environ["GO_ON"]).exists():
+        assert time.monotonic() < deadline, "nobody has made the file that GO_ON names"
+        time.sleep(0.02)
 
 
 def scored(values: Mapping[str, Any], report: Report) -> dict[str, float]:
@@ -109,9 +117,8 @@ def _hangs(report: Report) -> dict[str, float]:
 def _eats_memory(report: Report) -> dict[str, float]:
     """Grows within the control group that MEMORY_GROUP names until the kernel has enough of it."""
     Path(os.environ["MEMORY_GROUP"], "cgroup.procs").write_text(str(os.getpid()))
-    eaten = []
-    while True:
-        eaten.append(bytearray(os.urandom(2**20)))
+    eaten = [bytearray(os.urandom(2**20)) for _ in range(2000)]  # ten times what the group may hold
+    raise RuntimeError(f"{len(eaten)} MiB, and nobody objected")
 
 
 def _starts_something_and_hangs(report: Report) -> dict[str, float]:
@@ -144,8 +151,7 @@ def _is_random(report: Report) -> dict[str, float]:
 
 def _waits_for_a_file(report: Report) -> dict[str, float]:
     report(0, {"accuracy": 0.1})
-    while not Path(os.environ["GO_ON"]).exists():
-        time.sleep(0.02)
+    _wait_for_the_file()
     return {"accuracy": 0.2}
 
 

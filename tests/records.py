@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gridsearch.grid import Grid
-from gridsearch.hparams import Combination, HParam, Value, combination_id
-from gridsearch.record import Record, SessionRecord, TrialRecord
-from gridsearch.trials import Objective, Outcome, Session, Status, Trial
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import HParam, Value
+from gridsearch.hparams.grid import Grid
+from gridsearch.record.reader import Record
+from gridsearch.trials import Objective, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
 
 Response = Callable[[Mapping[str, Any], int], float]
 
@@ -27,11 +28,11 @@ def recorded(hparams: Sequence[HParam], response: Response, repeats: int = 1, **
 
 def made(number: int, values: Combination, metrics: Sequence[Mapping[str, float]]) -> TrialRecord:
     """A completed trial with metrics for each repeat."""
-    trial = Trial(number, combination_id(values), dict(values))
+    trial = Trial(number, values)
     return TrialRecord(
         trial,
         tuple(
-            SessionRecord(Session(trial, r, 1, r), Outcome(Status.COMPLETED, metrics=each), 0.0, 1.0, told=True)
+            SessionRecord(Session(trial, r, 1, r), Outcome(Status.COMPLETED, metrics=each), 0.0, 1.0, delivered=True)
             for r, each in enumerate(metrics)
         ),
     )
@@ -40,7 +41,7 @@ def made(number: int, values: Combination, metrics: Sequence[Mapping[str, float]
 def record_of(hparams: Sequence[HParam], trials: Iterable[TrialRecord], **fields: Any) -> Record:
     """A record of these trials."""
     known = {
-        "home": Path("home"),
+        "logdir": Path("logdir"),
         "objective": Objective(),
         "recipe": {},
         "tables": {},

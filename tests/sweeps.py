@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 
 TESTS = Path(__file__).parent
 
 
 def configured(
-    home: Path, hparams: dict[str, Any], objective: str = "objectives:numbers", **tables: Any
+    logdir: Path, hparams: dict[str, Any], objective: str = "objectives:numbers", **tables: Any
 ) -> SweepConfig:
     """A sweep of a quick objective; further tables as keyword arguments."""
-    sweep = {"logdir": str(home), "executor": "inline", **tables.pop("sweep", {})}
+    sweep = {"logdir": str(logdir), "executor": "inline", **tables.pop("sweep", {})}
     all_tables = {"hparams": hparams, "model": {"objective": objective}, "sweep": sweep, **tables}
     return SweepConfig.validate_tables(all_tables, where="test", folder=TESTS)

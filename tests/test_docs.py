@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gridsearch.settings import DEFAULT_RETRIES, Augmentation, Data, Model, Section, Sweep, Training
-from gridsearch.sweepfile import INTERVALS
+from gridsearch.config.sections import DEFAULT_RETRIES, Augmentation, Data, Model, Section, Sweep, Training
+from gridsearch.hparams.tables import INTERVALS
 from gridsearch.trials import FailureKind
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def test_domains_and_kinds_of_failure_are_named() -> None:
 
 
 def test_the_readme_s_first_sweep_file_is_taken() -> None:
-    from gridsearch.config import SweepConfig
+    from gridsearch.config.sweep_config import SweepConfig
 
     (tables, *_) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     config = SweepConfig.validate_tables(tomllib.loads(tables), where="README.md", folder=ROOT)

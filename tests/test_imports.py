@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sweeps import configured
 
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 HEAVY = {"tensorflow", "keras", "jax", "torch", "scipy", "ray", "wandb", "keras_tuner", "optuna", "plotly", "sklearn"}
 HEAVY |= {"mlflow", "sqlalchemy", "pandas"}
@@ -37,19 +37,21 @@ def modules_after(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize("command", ["--help", "plan --help", "status", "best", "plan", "best --json"])
-def test_a_command_that_only_reports_imports_nothing_heavy(home: Path, command: str) -> None:
-    sweep(configured(home, {"x": {"discrete": [0.5]}}))
+def test_a_command_that_only_reports_imports_nothing_heavy(logdir: Path, command: str) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
     verb, *options = command.split()
-    where = ["--logdir", str(home / "new")] if verb == "plan" and not options else [str(home)] if verb[0] != "-" else []
+    where = (
+        ["--logdir", str(logdir / "new")] if verb == "plan" and not options else [str(logdir)] if verb[0] != "-" else []
+    )
     modules = modules_after(verb, *options, *([] if "--help" in options else where))
     assert not HEAVY & modules
     assert "tensorboard" not in modules, "its protocol buffers cost 0.2 s"
 
 
 @pytest.mark.parametrize("command", ["report", "importance"])
-def test_what_explains_a_sweep_imports_neither_tensorflow_nor_matplotlib(home: Path, command: str) -> None:
-    sweep(configured(home, {"x": {"real_interval": [0.1, 0.9], "points": 5}}))
-    modules = modules_after(command, str(home))
+def test_what_explains_a_sweep_imports_neither_tensorflow_nor_matplotlib(logdir: Path, command: str) -> None:
+    sweep(configured(logdir, {"x": {"real_interval": [0.1, 0.9], "points": 5}}))
+    modules = modules_after(command, str(logdir))
     taken = {"scipy", "sklearn", "pandas"}  # scikit-learn takes pandas along where it is installed
     assert not (HEAVY - taken | {"matplotlib"}) & modules
     assert "tensorboard" not in modules
@@ -59,13 +61,13 @@ def test_the_help_does_without_pydantic_and_rich() -> None:
     assert not {"pydantic", "rich", "psutil", "numpy"} & modules_after("--help")
 
 
-def test_a_quick_sweep_writes_its_event_files_without_tensorflow(home: Path, tmp_path: Path) -> None:
+def test_a_quick_sweep_writes_its_event_files_without_tensorflow(logdir: Path, tmp_path: Path) -> None:
     file = tmp_path / "sweep.toml"
     (tmp_path / "quick.py").write_text("def train(values, report):\n    return {'accuracy': values['x']}\n")
     file.write_text(
         "[hparams]\nx = {discrete = [0.5]}\n[model]\nobjective = 'quick:train'\n[sweep]\nexecutor = 'inline'"
     )
-    assert not HEAVY & modules_after("sweep", str(file), "--logdir", str(home))
+    assert not HEAVY & modules_after("sweep", str(file), "--logdir", str(logdir))
 
 
 def test_the_surface_of_the_package_is_what_it_says() -> None:

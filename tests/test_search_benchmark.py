@@ -11,18 +11,18 @@ from sweeps import configured
 
 from benchmarks.recorded import kept, load
 from benchmarks.search import STRATEGIES, found_by
-from gridsearch.grid import Grid
-from gridsearch.rehearsal import Rehearsal
-from gridsearch.sweeping import sweep
+from gridsearch.hparams.grid import Grid
+from gridsearch.runner.sweep import sweep
+from gridsearch.strategies.replay import ReplayedSweep
 
 FIXTURE = Path(__file__).parent / "fixtures" / "recorded36.json"
 
 
-def test_a_sweep_kept_as_a_table_answers_as_it_did(home: Path, tmp_path: Path) -> None:
+def test_a_sweep_kept_as_a_table_answers_as_it_did(logdir: Path, tmp_path: Path) -> None:
     hparams = {"x": {"discrete": [n / 16 for n in range(12)]}, "seed": {"discrete": [1, 2, 3]}}
-    record = sweep(configured(home, hparams, training={"epochs": 3})).record
+    record = sweep(configured(logdir, hparams, training={"epochs": 3})).record
     file = tmp_path / "table.json"
-    file.write_text(json.dumps(kept(home)))
+    file.write_text(json.dumps(kept(logdir)))
     table = load(file)
     assert len(table.curves) == 36
     assert table.epochs == 3
@@ -33,7 +33,7 @@ def test_a_sweep_kept_as_a_table_answers_as_it_did(home: Path, tmp_path: Path) -
     found = [found_by(STRATEGIES["grid"](table, seed), table) for seed in range(9)]
     assert all(one.epochs == 3 * one.trials and one.trials <= 36 for one in found)
     assert len(set(found)) > 1, "each seed is another order"
-    halved = Rehearsal(table.curve, table.objective)
+    halved = ReplayedSweep(table.curve, table.objective)
     strategy = STRATEGIES["grid with halving"](table, 0)
     epochs = 0
     while step := halved.step(strategy):

@@ -28,7 +28,7 @@ from gridsearch.trials import (
     summarise,
 )
 
-TRIAL = Trial(7, "c0ffee", {"units": 16, "rate": 0.1})
+TRIAL = Trial(7, {"units": 16, "rate": 0.1})
 ACCURACY, LOSS = Objective(), Objective("loss", maximize=False)
 NAN, INF = math.nan, math.inf
 
@@ -49,13 +49,13 @@ NAN, INF = math.nan, math.inf
 def test_a_session_is_named_after_its_trial_repeat_and_attempt(
     number: int, repeat: int, attempt: int, name: str
 ) -> None:
-    trial = Trial(number, "id", {})
+    trial = Trial(number, {})
     assert Session(trial, repeat, attempt, seed=0).name == name
     assert name.startswith(trial.name)
 
 
 def test_no_two_sessions_have_one_name() -> None:
-    trials = [Trial(number, "id", {}) for number in (1, 11, 111, 10_001)]
+    trials = [Trial(number, {}) for number in (1, 11, 111, 10_001)]
     sessions = [Session(trial, r, a, 0) for trial, r, a in product(trials, range(12), range(1, 12))]
     assert len({session.name for session in sessions}) == len(sessions)
 
@@ -72,9 +72,9 @@ def test_statuses_and_kinds_read_as_the_record_and_the_dashboard_write_them() ->
 
 
 def test_a_failure_says_its_kind_and_counts_unless_told_otherwise() -> None:
-    failure = Outcome.failed(FailureKind.KILLED, "out of memory", facts={"pid": 3})
+    failure = Outcome.failed(FailureKind.KILLED, "out of memory", provenance={"pid": 3})
     assert (failure.status, failure.kind, failure.message) == (Status.FAILED, FailureKind.KILLED, "out of memory")
-    assert (failure.charged, failure.metrics, failure.facts) == (True, {}, {"pid": 3})
+    assert (failure.charged, failure.metrics, failure.provenance) == (True, {}, {"pid": 3})
     assert not Outcome.failed(FailureKind.INTERRUPTED, "Ctrl-C", charged=False).charged
 
 
@@ -90,7 +90,7 @@ def test_a_failure_says_its_kind_and_counts_unless_told_otherwise() -> None:
         Epoch("run-0007", 3, {"val_accuracy": 0.5}, 1e9),
         Heartbeat("run-0007", 1, 2, 3),
         Heartbeat("run-0007"),
-        Ended("run-0007", Outcome(Status.COMPLETED, metrics={"accuracy": 0.5}, facts={"host": "here"})),
+        Ended("run-0007", Outcome(Status.COMPLETED, metrics={"accuracy": 0.5}, provenance={"host": "here"})),
         Ended("run-0007", Outcome.failed(FailureKind.DIVERGED, "NaN")),
     ],
 )

@@ -24,7 +24,7 @@ from itertools import islice
 from typing import TypeVar
 
 from gridsearch.errors import DataError
-from gridsearch.hardware import processors
+from gridsearch.system.hardware import processors
 
 __all__ = ["Progress", "map_pictures"]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from gridsearch.tasks import Task
+from gridsearch.training.task import Task
 from gridsearch.trials import Message, Outcome, Verdict
 
-__all__ = ["Cancels", "Executor", "Pumped", "Steers"]
+__all__ = ["Executor", "SupportsAnswers", "SupportsCancel", "SupportsPump"]
 
 
 class Executor(Protocol):
@@ -32,7 +32,7 @@ class Executor(Protocol):
 
 
 @runtime_checkable
-class Cancels(Protocol):
+class SupportsCancel(Protocol):
     """An executor that can end one running task without touching the others."""
 
     def cancel(self, session: str, outcome: Outcome) -> None:
@@ -40,7 +40,7 @@ class Cancels(Protocol):
 
 
 @runtime_checkable
-class Steers(Protocol):
+class SupportsAnswers(Protocol):
     """An executor that can tell a running task, when it asks after an epoch, whether to go on."""
 
     def answer(self, session: str, epoch: int, verdict: Verdict) -> None:
@@ -48,7 +48,7 @@ class Steers(Protocol):
 
 
 @runtime_checkable
-class Pumped(Protocol):
+class SupportsPump(Protocol):
     """An executor that runs tasks inside ``collect``: what they say before they ask must be taken from it there."""
 
     pump: Callable[[list[Message]], None]

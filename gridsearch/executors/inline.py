@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from gridsearch.tasks import Task
+from gridsearch.training.session import run_session
+from gridsearch.training.task import Task
 from gridsearch.trials import Ended, FailureKind, Message, Outcome, Verdict
-from gridsearch.worker import run_session
 
 __all__ = ["InlineExecutor"]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gridsearch.errors import UserError
-from gridsearch.hardware import gpus as visible_gpus
-from gridsearch.hardware import memory_available, processors
+from gridsearch.system.hardware import gpus as visible_gpus
+from gridsearch.system.hardware import memory_available, processors
 
-__all__ = ["Place", "places"]
+__all__ = ["Place", "choose_places"]
 
 MEMORY_OF_A_WORKER = 4 * 2**30
 """Bytes: what the default network takes with Adam and 512 units, with something to spare."""
@@ -44,7 +44,7 @@ class Place:
         return told
 
 
-def places(workers: int | None = None, threads: int | None = None, gpus: int | None = None) -> list[Place]:
+def choose_places(workers: int | None = None, threads: int | None = None, gpus: int | None = None) -> list[Place]:
     """The places of a sweep's workers.
 
     Args:

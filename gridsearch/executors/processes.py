@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import IO
 
 from gridsearch.executors.placement import Place
-from gridsearch.stopping import STOP_SIGNALS
-from gridsearch.tasks import Task
+from gridsearch.system.signals import STOP_SIGNALS
+from gridsearch.training.task import Task
 from gridsearch.trials import Ended, FailureKind, Message, Outcome, Verdict
 
 __all__ = ["ProcessExecutor"]
@@ -104,7 +104,7 @@ class ProcessExecutor:
 
     def _popen(self, place: Place, descriptor: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "gridsearch.executors.child", str(descriptor)],
+            [sys.executable, "-m", "gridsearch.executors.worker", str(descriptor)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

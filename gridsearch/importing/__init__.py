@@ -7,10 +7,10 @@ records.py       what either found ──► sweep.db, TensorBoard
 
 from __future__ import annotations
 
-__all__ = ["elsewhere"]
+__all__ = ["trained_elsewhere"]
 
 
-def elsewhere(values: object, report: object) -> None:
+def trained_elsewhere(values: object, report: object) -> None:
     """What trained imported trials, as far as this house knows.
 
     Raises:

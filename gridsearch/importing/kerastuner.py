@@ -9,9 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from gridsearch.errors import UserError
-from gridsearch.hparams import HParam
-from gridsearch.importing.records import Found, Source
-from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import HParam
+from gridsearch.importing.records import ForeignSweep, ForeignTrial
+from gridsearch.kerastuner.domains import OURS, cast_as_declared, grids_from_space
 from gridsearch.trials import Status
 
 __all__ = ["ORACLE", "read_project"]
@@ -21,7 +22,7 @@ STATUSES = {"COMPLETED": Status.COMPLETED, "FAILED": Status.FAILED, "INVALID": S
 """Of trials that have ended; others are left out."""
 
 
-def read_project(folder: Path, metric: str | None) -> Source:
+def read_project(folder: Path, metric: str | None) -> ForeignSweep:
     """The trials of a project.
 
     Args:
@@ -41,14 +42,14 @@ def read_project(folder: Path, metric: str | None) -> Source:
         cure = f"Name one with --metric: {', '.join(sorted(tracked))}."
         raise UserError(f"no trial reports {wanted!r}", where=str(folder), cure=cure)
     directions = [t["metrics"]["metrics"][wanted]["direction"] for _, t in told if wanted in _tracked(t)]
-    grids = grids_of(space)
-    most, trials = int(state.get("max_epochs", 0)), dict[str, Found]()  # Hyperband's
+    grids = grids_from_space(space)
+    most, trials = int(state.get("max_epochs", 0)), dict[str, ForeignTrial]()  # Hyperband's
     for file, trial in told:
         if trial.get("status") in STATUSES:
             below = trials.pop(_values(trial).get(f"{OURS}trial_id", ""), None)
             trials[trial["trial_id"]] = _found(trial, grids, file, most, below.epochs if below else {})
     maximize = directions[0] == "max" if directions else True
-    return Source(str(folder), grids, wanted, maximize, list(trials.values()))
+    return ForeignSweep(str(folder), grids, wanted, maximize, list(trials.values()))
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _found(
     file: Path,
     most: int,
     below: Mapping[int, Mapping[str, float]],
-) -> Found:
+) -> ForeignTrial:
     """A trial; with Hyperband, with the epochs of the rung below, and stopped where it got fewer than the most."""
     values, epochs = _values(trial), {epoch: dict(metrics) for epoch, metrics in below.items()}
     for name, history in _tracked(trial).items():
@@ -104,4 +105,10 @@ def _found(
     if status is Status.COMPLETED and values.get(f"{OURS}epochs", most) < most:
         status = Status.STOPPED
     message = (trial.get("message") or "").strip().splitlines()
-    return Found(as_declared(values, grids), status, epochs, message[-1] if message else "", file.stat().st_mtime)
+    return ForeignTrial(
+        Combination(cast_as_declared(values, grids)),
+        status,
+        epochs,
+        message[-1] if message else "",
+        file.stat().st_mtime,
+    )

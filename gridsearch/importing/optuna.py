@@ -10,8 +10,9 @@ import optuna
 from optuna.trial import TrialState
 
 from gridsearch.errors import UserError
-from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval
-from gridsearch.importing.records import Found, Source
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval
+from gridsearch.importing.records import ForeignSweep, ForeignTrial
 from gridsearch.trials import Status
 
 __all__ = ["read_study"]
@@ -23,7 +24,7 @@ STATUSES = {
 }
 
 
-def read_study(source: str, name: str | None, metric: str | None) -> Source:
+def read_study(source: str, name: str | None, metric: str | None) -> ForeignSweep:
     """The trials of a study that have ended.
 
     Args:
@@ -48,7 +49,7 @@ def read_study(source: str, name: str | None, metric: str | None) -> Source:
         raise UserError(f"cannot be read as a study: {type(error).__name__}: {said}", where=source) from error
     ended = [trial for trial in study.trials if trial.state in STATUSES and trial.params]
     trials = [_found(trial, wanted) for trial in ended]
-    return Source(f"{source} {study.study_name}", _grids(ended, source), wanted, maximize, trials)
+    return ForeignSweep(f"{source} {study.study_name}", _grids(ended, source), wanted, maximize, trials)
 
 
 def _chosen(names: list[str], name: str | None, source: str) -> str:
@@ -77,14 +78,14 @@ def _storage(source: str) -> Any:
     return JournalStorage(JournalFileBackend(str(file)))
 
 
-def _found(trial: Any, metric: str) -> Found:
+def _found(trial: Any, metric: str) -> ForeignTrial:
     epochs = {int(step): {metric: float(value)} for step, value in trial.intermediate_values.items()}
     if trial.state is TrialState.COMPLETE:
         epochs[max(epochs, default=0)] = {metric: float(trial.value)}
     began = trial.datetime_start.timestamp() if trial.datetime_start else None
     ended = trial.datetime_complete.timestamp() if trial.datetime_complete else None
     message = str(trial.system_attrs.get("fail_reason", "")) or "it failed there"
-    return Found(dict(trial.params), STATUSES[trial.state], epochs, message, began, ended)
+    return ForeignTrial(Combination(trial.params), STATUSES[trial.state], epochs, message, began, ended)
 
 
 def _grids(trials: Iterable[Any], source: str) -> list[list[HParam]]:

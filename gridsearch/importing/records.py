@@ -5,24 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import UserError
-from gridsearch.hparams import Combination, HParam, Value, combination_id
-from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord, TrialRecord
-from gridsearch.sweepfile import as_table
-from gridsearch.sweeping import complete_recipe, write_experiment_if_new
-from gridsearch.trials import Epoch, FailureKind, Objective, Outcome, Session, Status, Trial, summarise
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import HParam, Value
+from gridsearch.hparams.tables import hparam_table
+from gridsearch.record.journal import Journal
+from gridsearch.runner.sweep import complete_recipe, write_experiment_if_new
+from gridsearch.trials import (
+    Epoch,
+    FailureKind,
+    Objective,
+    Outcome,
+    Session,
+    SessionRecord,
+    Status,
+    Trial,
+    TrialRecord,
+    summarise,
+)
 
-__all__ = ["Found", "Imported", "Source", "import_into"]
+__all__ = ["ForeignSweep", "ForeignTrial", "ImportResult", "import_into"]
 
 
 @dataclass(frozen=True)
-class Found:
+class ForeignTrial:
     """A trial as it was found.
 
     Args:
@@ -42,18 +53,18 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Source:
+class ForeignSweep:
     """Everything that was found in one place."""
 
     name: str
     grids: Sequence[Sequence[HParam]]
     metric: str
     maximize: bool
-    trials: Sequence[Found]
+    trials: Sequence[ForeignTrial]
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What came of an import, in trials."""
 
     imported: int
@@ -64,12 +75,12 @@ class Imported:
     logdir: str
 
 
-def import_into(source: Source, home: Path | None, config: SweepConfig | None) -> Imported:
+def import_into(source: ForeignSweep, logdir: Path | None, config: SweepConfig | None) -> ImportResult:
     """Record a source's trials.
 
     Args:
         source: what was found.
-        home: the log directory; None is the sweep's.
+        logdir: the log directory; None is the sweep's.
         config: the sweep that they are to count for; it is for the user to know that they were trained alike. None
             makes a record of their own.
 
@@ -81,16 +92,16 @@ def import_into(source: Source, home: Path | None, config: SweepConfig | None) -
     """
     own = config is None
     if config is None:
-        config = SweepConfig.validate_tables(_tables(source, home), where=source.name, folder=Path.cwd())
+        config = SweepConfig.validate_tables(_tables(source, logdir), where=source.name, folder=Path.cwd())
     else:
         _refuse_other_objective(source, config.objective)
-    if not own and home is not None:
-        config = config.model_copy(update={"sweep": config.sweep.model_copy(update={"logdir": home})})
+    if not own and logdir is not None:
+        config = config.model_copy(update={"sweep": config.sweep.model_copy(update={"logdir": logdir})})
     recipe = {"imported.from": source.name} if own else complete_recipe(config)
     return _written(source, config, recipe)
 
 
-def _refuse_other_objective(source: Source, objective: Objective) -> None:
+def _refuse_other_objective(source: ForeignSweep, objective: Objective) -> None:
     epochs = [metrics for found in source.trials if found.status.has_result for metrics in found.epochs.values()]
     if epochs and not any(objective.of(metrics) is not None for metrics in epochs):
         names = ", ".join(sorted({name for metrics in epochs for name in metrics}))
@@ -103,50 +114,50 @@ def _refuse_other_objective(source: Source, objective: Objective) -> None:
                         cure=cure)  # fmt: skip
 
 
-def _tables(source: Source, home: Path | None) -> dict[str, Any]:
-    grids = [{h.name: as_table(h) for h in grid} for grid in source.grids]
+def _tables(source: ForeignSweep, logdir: Path | None) -> dict[str, Any]:
+    grids = [{h.name: hparam_table(h) for h in grid} for grid in source.grids]
     sweep = {"strategy": "random", "trials": max(1, len(source.trials)), "metric": source.metric}
     return {
         "hparams": grids[0] if len(grids) == 1 else grids,
-        "model": {"objective": "gridsearch.importing:elsewhere"},
-        "sweep": {**sweep, "goal": "max" if source.maximize else "min", **({"logdir": str(home)} if home else {})},
+        "model": {"objective": "gridsearch.importing:trained_elsewhere"},
+        "sweep": {**sweep, "goal": "max" if source.maximize else "min", **({"logdir": str(logdir)} if logdir else {})},
     }
 
 
-def _written(source: Source, config: SweepConfig, recipe: Mapping[str, Any]) -> Imported:
-    from gridsearch.writers.events import EpochEvents, EventsWriter
+def _written(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any]) -> ImportResult:
+    from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
 
-    home, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
-    cast = [_cast(found.values, config.territory.hparams, source.name) for found in source.trials]
-    with Journal(home) as journal, closing(EventsWriter(home, config.objective)) as events:
-        journal.settle(config, recipe)
+    logdir, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
+    cast = [_cast(found.values, config.search_space.hparams, source.name) for found in source.trials]
+    with Journal(logdir) as journal, closing(EventsWriter(logdir, config.objective)) as events:
+        journal.declare(config, recipe)
         before = {t.trial.id: t for t in journal.record().trials if t.sessions}
         latest: dict[str, SessionRecord] = {}
         sessions = []
         with journal.transaction():
-            for found, values in zip(source.trials, map(config.territory.completed, cast), strict=True):
+            for found, values in zip(source.trials, map(config.search_space.with_defaults, cast), strict=True):
                 identity = combination_id(values)
                 past, last, fails = before.get(identity), latest.get(identity), found.status is Status.FAILED
                 if (past and (past.results or fails)) or (last and last.status.has_result and fails):
                     counts["known"] += 1
                     continue
                 counts["imported"] += 1
-                counts["outside"] += values not in config.territory
+                counts["outside"] += values not in config.search_space
                 session = _following(journal.plan(values), past, last)
                 latest[identity] = _recorded(journal, session, found, config, source.name)
                 sessions.append((latest[identity], found))
         write_experiment_if_new(journal, config, outside=counts["outside"] > 0)
         for record, found in sessions:
             if found.epochs:
-                with closing(EpochEvents(home / record.name)) as curves:
+                with closing(EpochEvents(logdir / record.name)) as curves:
                     for epoch, metrics in sorted(found.epochs.items()):
                         curves.add(epoch, metrics, record.ended or record.began)
             events.end(record)
         with journal.transaction():
-            journal.told([record.name for record, _ in sessions])
+            journal.mark_delivered([record.name for record, _ in sessions])
     if sessions:
-        (home / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
-    return Imported(**counts, logdir=str(home))
+        (logdir / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
+    return ImportResult(**counts, logdir=str(logdir))
 
 
 def _following(trial: Trial, past: TrialRecord | None, last: SessionRecord | None) -> Session:
@@ -172,20 +183,24 @@ def _cast(values: Combination, hparams: Iterable[HParam], where: str) -> dict[st
     return cast
 
 
-def _recorded(journal: Journal, session: Session, found: Found, config: SweepConfig, source: str) -> SessionRecord:
+def _recorded(
+    journal: Journal, session: Session, found: ForeignTrial, config: SweepConfig, source: str
+) -> SessionRecord:
     began = found.began or time.time()
     ended = found.ended or began
-    facts: dict[str, Any] = {"imported": source, "epochs": max(found.epochs, default=-1) + 1}
+    origin = {"imported": source}
     metrics = summarise(config.objective, found.epochs, {}, ended - began)
     if not (found.began and found.ended):
         del metrics["seconds"]  # nobody knows
     if found.status is Status.FAILED or config.objective.metric not in metrics:
         kind = FailureKind.EXCEPTION if found.status is Status.FAILED else FailureKind.DIVERGED
-        outcome = Outcome.failed(kind, found.message or "it has no finite objective", facts=facts)
+        outcome = Outcome.failed(kind, found.message or "it has no finite objective")
     else:
-        outcome = Outcome(found.status, metrics=metrics, facts=facts)
-    journal.begin(session, began, facts)
+        outcome = Outcome(found.status, metrics=metrics)
+    outcome = replace(outcome, epochs=max(found.epochs, default=-1) + 1, provenance=origin)
+    running = Outcome(Status.RUNNING, provenance=origin)
+    journal.begin(SessionRecord(session, running, began, None, delivered=False))
     for epoch, logs in found.epochs.items():
-        journal.epoch(Epoch(session.name, epoch, logs, ended))
+        journal.add_epoch(Epoch(session.name, epoch, logs, ended))
     journal.end(session.name, outcome, ended)
-    return SessionRecord(session, outcome, began, ended, told=False)
+    return SessionRecord(session, outcome, began, ended, delivered=False)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gridsearch.kerastuner.tuner import Tuner
 
-__all__ = ["Tuner", "searched"]
+__all__ = ["Tuner", "trained_by_script"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
     return import_module("gridsearch.kerastuner.tuner").Tuner
 
 
-def searched(values: object, report: object) -> None:
+def trained_by_script(values: object, report: object) -> None:
     """What trained the trials of a tuner's record, which only its own script can do again.
 
     Raises:

@@ -14,15 +14,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from gridsearch.hparams import HParam
-from gridsearch.kerastuner.domains import grids_of
-from gridsearch.sweepfile import as_table
-from gridsearch.tasks import load_entry_point
+from gridsearch.config.entry_points import load_entry_point
+from gridsearch.hparams.domain import HParam
+from gridsearch.hparams.tables import hparam_table
+from gridsearch.kerastuner.domains import grids_from_space
 
-__all__ = ["declared"]
+__all__ = ["declare_grids"]
 
 
-def declared(build: Callable[..., Any]) -> list[list[HParam]]:
+def declare_grids(build: Callable[..., Any]) -> list[list[HParam]]:
     """The HParams that a ``build_model(hp)`` declares in any of its conditional scopes.
 
     Raises:
@@ -37,7 +37,7 @@ def declared(build: Callable[..., Any]) -> list[list[HParam]]:
     oracle = keras_tuner.Oracle()
     half_a_tuner = SimpleNamespace(oracle=oracle, hypermodel=SimpleNamespace(build=build))
     keras_tuner.engine.base_tuner.BaseTuner._activate_all_conditions(half_a_tuner)
-    return grids_of(oracle.get_space().space)
+    return grids_from_space(oracle.get_space().space)
 
 
 def main(name: str, folder: str) -> None:
@@ -46,7 +46,7 @@ def main(name: str, folder: str) -> None:
         from gridsearch.training.hyperparameters import takes_hp
 
         build = load_entry_point(name, Path(folder))
-        found = [{h.name: as_table(h) for h in grid} for grid in declared(build)] if takes_hp(build) else None
+        found = [{h.name: hparam_table(h) for h in grid} for grid in declare_grids(build)] if takes_hp(build) else None
         answer: dict[str, Any] = {"grids": found}
     except Exception as error:
         answer = {"problem": f"{type(error).__name__}: {' '.join(str(error).split())}"}

@@ -14,9 +14,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gridsearch.hparams import Discrete, Domain, HParam, IntInterval, RealInterval, Value
+from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval, Value
 
-__all__ = ["OURS", "as_declared", "grids_of"]
+__all__ = ["OURS", "cast_as_declared", "grids_from_space"]
 
 OURS = "tuner/"
 """What KerasTuner's Hyperband puts among the values."""
@@ -28,7 +28,7 @@ Fixed = Mapping[str, tuple[Value, ...]]
 """Hyperparameters on which others depend, each with the values that open the same scopes."""
 
 
-def grids_of(declared: Iterable[Any]) -> list[list[HParam]]:
+def grids_from_space(declared: Iterable[Any]) -> list[list[HParam]]:
     """The HParams of a space, as one grid, or as several where scopes are conditional.
 
     Args:
@@ -44,7 +44,7 @@ def grids_of(declared: Iterable[Any]) -> list[list[HParam]]:
     return list(_expanded(space, {}))
 
 
-def as_declared(values: Mapping[str, Any], grids: Iterable[Sequence[HParam]]) -> dict[str, Value]:
+def cast_as_declared(values: Mapping[str, Any], grids: Iterable[Sequence[HParam]]) -> dict[str, Value]:
     """Values as the grids have them, without KerasTuner's own: its 0.1 + 2 * 0.1 is the 0.3 of a list."""
     domains: dict[str, list[Domain]] = {}
     for hparam in (hparam for grid in grids for hparam in grid):

@@ -1,7 +1,7 @@
-"""A tuner's trials in a log directory: sweep.db first, then TensorBoard, then whoever else is to be told.
+"""Record a tuner's trials: sweep.db first, then TensorBoard, then other writers.
 
-The tuner's own process is the runner here. What was handed to the oracle is kept with each session, under the number
-of the oracle's trial, so that a fresh oracle can be brought to where the killed one stood.
+The tuner's own process is the runner here. What the oracle was told is kept with each session, under the number of the
+oracle's trial, so that a fresh oracle can be brought to where the killed one stood.
 """
 
 from __future__ import annotations
@@ -9,47 +9,40 @@ from __future__ import annotations
 import socket
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from operator import methodcaller
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gridsearch.config import SweepConfig
-from gridsearch.hparams import Combination, combination_id
-from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord, TrialRecord, read_history
-from gridsearch.rungs import continued, released
-from gridsearch.storage import is_full
-from gridsearch.sweeping import write_experiment_if_new
-from gridsearch.tasks import numbers
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, is_finite, summarise
-from gridsearch.writers import Writer, background_of
-from gridsearch.writers.choice import cure_of, refuse_unknown
-from gridsearch.writers.events import EpochEvents, EventsWriter
-from gridsearch.writers.outside import Outside
+from gridsearch.config.sweep_config import SweepConfig
+from gridsearch.hparams.combination import Combination
+from gridsearch.record.journal import Journal
+from gridsearch.record.reader import read_history
+from gridsearch.runner.session_book import SessionBook, end_record
+from gridsearch.runner.sweep import write_experiment_if_new
+from gridsearch.training.reporter import flatten_metrics
+from gridsearch.trials import (
+    Epoch,
+    FailureKind,
+    OracleEntry,
+    Outcome,
+    Session,
+    SessionRecord,
+    Status,
+    TrialRecord,
+    is_finite,
+    summarise,
+)
+from gridsearch.writers import Writer, describe_sweep
+from gridsearch.writers.factory import backfill_command, refuse_unknown
+from gridsearch.writers.isolated import IsolatedWriter
+from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
 
-__all__ = ["Handed", "Recording"]
-
-HANDED = "kerastuner"
-"""The fact of a session that says what the oracle was told of it."""
-
-
-@dataclass(frozen=True)
-class Handed:
-    """What an oracle was told of one of its trials."""
-
-    number: int
-    values: Mapping[str, Any]
-    """As the oracle has them, KerasTuner's own among them."""
-    metrics: Mapping[str, float]
-    """Empty if the trial failed."""
-    step: int
-    session: str
+__all__ = ["Recording"]
 
 
 class Recording:
-    """A home that is open for a search.
+    """A log directory that is open for a search.
 
     Args:
         config: as the record keeps it.
@@ -57,125 +50,114 @@ class Recording:
         writers: told after TensorBoard; those that are named, from a process of their own.
 
     Raises:
-        HomeError: it is another runner's, of another recipe, or cannot be written.
+        LogdirError: it is another runner's, of another recipe, or cannot be written.
     """
 
     def __init__(self, config: SweepConfig, recipe: Mapping[str, Any], writers: Sequence[Writer | str] = ()) -> None:
         refuse_unknown([name for name in writers if isinstance(name, str)], where="writers")
-        self._config, self._journal = config, Journal(config.sweep.logdir)
+        self._config, self._journal = config, Journal(config.sweep.logdir, _warn)
         try:
-            self._journal.settle(config, recipe)
+            self._journal.declare(config, recipe)
             write_experiment_if_new(self._journal, config)
-            self._events = EventsWriter(self._journal.home, config.objective)
-            self._outside = {name: self._told_outside(name) for name in writers if isinstance(name, str)}
-            self._writers: list[Writer] = [self._events]
-            self._writers += [self._outside[w] if isinstance(w, str) else w for w in writers]
-            self._facts = {"host": socket.gethostname(), "boot": self._journal.boot}
-            self._switched_off = False
-            for session in self._journal.close_abandoned():
-                if not session.paused:
-                    self._tell_end(session)
+            self._events = EventsWriter(self._journal.logdir, config.objective)
+            self._isolated = {name: self._isolate(name) for name in writers if isinstance(name, str)}
+            told = [self._isolated[writer] if isinstance(writer, str) else writer for writer in writers]
+            origin = {"host": socket.gethostname()}
+            self._book = SessionBook(self._journal, [self._events, *told], provenance=origin, warn=_warn)
+            self._book.deliver_abandoned()
         except BaseException:
             self._journal.close()
             raise
         self._current: SessionRecord | None = None
         self._epochs: dict[int, Mapping[str, float]] = {}
         self._before: dict[int, Mapping[str, float]] = {}
-        """The epochs of the rungs below, where the session goes on."""
+        """The epochs of the rungs below, where the session resumes."""
         self._curves: EpochEvents | None = None
         self._since = 0.0
 
-    def _told_outside(self, name: str) -> Outside:
-        def warn(line: str) -> None:
-            warnings.warn(line, stacklevel=2)
-
-        return Outside(name, background_of(self._journal.record(), name), warn, cure_of(name, self.home))
+    def _isolate(self, name: str) -> IsolatedWriter:
+        info = describe_sweep(self._journal.record(), name)
+        return IsolatedWriter(name, info, _warn, backfill_command(name, self.logdir))
 
     @property
-    def home(self) -> Path:
+    def logdir(self) -> Path:
         """The log directory."""
-        return self._journal.home
+        return self._journal.logdir
 
     def seed(self, wanted: int) -> int:
-        """The oracle's seed: the first one that this home has seen."""
-        seed = self._journal.facts().get("oracle_seed")
+        """Return the oracle's seed: the first one that this log directory has seen."""
+        seed = self._journal.properties().get("oracle_seed")
         if seed is None:
             with self._journal.transaction():
-                self._journal.set_fact("oracle_seed", wanted)
+                self._journal.set_property("oracle_seed", wanted)
         return wanted if seed is None else int(seed)
 
-    def handed(self) -> dict[int, Handed]:
-        """What the oracle was told of each of its trials that have ended."""
-        found = {}
-        for session in self._journal.record().sessions:
-            for entry in session.outcome.facts.get(HANDED, ()) if session.status is not Status.RUNNING else ():
-                handed = Handed(entry["number"], entry["values"], entry["metrics"], entry["step"], session.name)
-                found[handed.number] = handed
-        return found
+    def oracle_entries(self) -> dict[int, tuple[str, OracleEntry]]:
+        """Return what the oracle was told of each of its trials that have ended: number -> session, entry."""
+        return {
+            entry.number: (session.name, entry)
+            for session in self._journal.record().sessions
+            if session.status is not Status.RUNNING
+            for entry in session.oracle
+        }
 
     # One session at a time.
 
-    def begin(self, values: Combination) -> str:
-        """A session of a combination begins: of a new trial, of one that was interrupted, put aside, or tried before.
+    def begin(self, values: Mapping[str, Any]) -> str:
+        """Begin a session of a combination: of a new trial, or of one that is paused, failed or tried before.
 
         Returns:
             Its name.
         """
-        identity = combination_id(values)
-        known = next((t for t in self._journal.record().trials if t.trial.id == identity), None)
-        aside = known.paused if known else None
+        combination = Combination.of(values)
+        known = next((t for t in self._journal.record().trials if t.trial.id == combination.id), None)
+        paused = known.paused if known else None
         with self._journal.transaction():
-            if aside is not None:
-                session = continued(aside, {**self._facts, HANDED: aside.outcome.facts.get(HANDED, [])})
-                self._journal.reopen(session.name, session.outcome.facts)
+            if paused is not None:
+                session = self._book.resume(paused)
             else:
-                session = self._new_session(values, known)
-                self._journal.begin(session.session, session.began, self._facts)
-        self._start(session, anew=aside is None)
+                session = self._book.begin(self._next_session(combination, known))
+        self._start(session)
         return session.name
 
-    def _new_session(self, values: Combination, known: TrialRecord | None) -> SessionRecord:
+    def _next_session(self, values: Combination, known: TrialRecord | None) -> Session:
         trial = self._journal.plan(values)
         past = [s.session for s in known.sessions] if known else []
-        failed = known.failure.session if known is not None and known.failure is not None else None
-        if failed is not None:
-            which = Session(trial, failed.repeat, failed.attempt + 1, 0)
-        else:  # new, or the oracle wants it once more
-            which = Session(trial, 1 + max((s.repeat for s in past), default=-1), 1, 0)
-        return SessionRecord(which, Outcome(Status.RUNNING, facts=self._facts), time.time(), None, told=False)
+        if known is not None and known.failure is not None:
+            failed = known.failure.session
+            return Session(trial, failed.repeat, failed.attempt + 1, 0)
+        # new, or the oracle wants it once more
+        return Session(trial, 1 + max((s.repeat for s in past), default=-1), 1, 0)
 
-    def again(self) -> None:
-        """The next execution of the same trial begins: another repeat of it."""
+    def begin_next_execution(self) -> None:
+        """Begin the next execution of the same trial: another repeat of it."""
         if self._current is None or not self._epochs:
             return
         before = self._current.session
         self.end(Outcome(Status.COMPLETED, metrics=self.summary({})))
-        running = Outcome(Status.RUNNING, facts=self._facts)
-        which = Session(before.trial, before.repeat + 1, 1, 0)
-        session = SessionRecord(which, running, time.time(), None, told=False)
         with self._journal.transaction():
-            self._journal.begin(session.session, session.began, self._facts)
-        self._start(session, anew=True)
+            session = self._book.begin(Session(before.trial, before.repeat + 1, 1, 0))
+        self._start(session)
 
-    def _start(self, session: SessionRecord, *, anew: bool) -> None:
+    def _start(self, session: SessionRecord) -> None:
+        resumed = session.resumed is not None
         self._current, self._epochs = session, {}
-        self._before = {} if anew else {e.epoch: e.metrics for e in read_history(self.home, session.name)}
-        self._since = time.monotonic() - float(session.outcome.facts.get("spent", 0.0))
-        self._curves = EpochEvents(self.home / session.name)
-        if anew:
-            self._tell(methodcaller("begin", session))
+        self._before = {e.epoch: e.metrics for e in read_history(self.logdir, session.name)} if resumed else {}
+        self._since = time.monotonic() - session.trained_before
+        self._curves = EpochEvents(self.logdir / session.name)
+        self._book.announce(session)
 
     def epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """An epoch has ended, counted from 0."""
+        """Record that an epoch has ended, counted from 0."""
         if self._current is None or self._curves is None:
             return
-        metrics = numbers(logs)
+        metrics = flatten_metrics(logs)
         said = Epoch(self._current.name, epoch, metrics, time.time())
         with self._journal.transaction():
-            self._journal.epoch(said)
+            self._book.add_epoch(said)
         self._epochs[epoch] = metrics
         self._curves.add(epoch, metrics, said.time)
-        self._tell(methodcaller("epoch", said))
+        self._book.tell_epoch(said)
 
     @property
     def reported(self) -> bool:
@@ -183,82 +165,59 @@ class Recording:
         return bool(self._epochs)
 
     def summary(self, final: Mapping[str, float]) -> dict[str, float]:
-        """The metrics of the session that runs, by the dashboard's names; ``final`` adds to its last epoch."""
-        epochs = {epoch: self._own(metrics) for epoch, metrics in {**self._before, **self._epochs}.items()}
-        return summarise(self._config.objective, epochs, self._own(final), time.monotonic() - self._since)
+        """Return the metrics of the session that runs, by the dashboard's names; ``final`` adds to its last epoch."""
+        epochs = {epoch: self._of_objective(metrics) for epoch, metrics in {**self._before, **self._epochs}.items()}
+        final = self._of_objective(final)
+        return summarise(self._config.objective, epochs, final, time.monotonic() - self._since)
 
-    def _own(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        """Without the validation's, where the oracle's objective is the training's: KerasTuner's names are exact."""
+    def _of_objective(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Return metrics without the validation's where the oracle's objective is the training's.
+
+        KerasTuner's names are exact.
+        """
         exact, validations = self._config.sweep.metric, f"val_{self._config.objective.metric}"
         return {name: value for name, value in metrics.items() if exact == validations or name != validations}
 
-    def end(self, outcome: Outcome, handed: Handed | None = None) -> None:
-        """The session that runs has ended; what the oracle is about to be told of it is recorded with it."""
+    def end(self, outcome: Outcome, entry: OracleEntry | None = None) -> None:
+        """Record how the session that runs has ended, with what the oracle is about to be told of it."""
         if self._current is None:
             return
         session, self._current = self._current, None
         if self._curves is not None:
             self._curves.close()
-        facts = {
-            **session.outcome.facts,
-            **outcome.facts,
-            "epochs": max({**self._before, **self._epochs}, default=-1) + 1,
-        }
-        if handed is not None:
-            entry = {"number": handed.number, "values": dict(handed.values), "metrics": dict(handed.metrics)}
-            facts[HANDED] = [*facts.get(HANDED, []), {**entry, "step": handed.step}]
-        ended = replace(session, outcome=replace(outcome, facts=facts), ended=time.time())
+        counted = replace(outcome, epochs=max({**self._before, **self._epochs}, default=-1) + 1)
+        ended = end_record(session, counted, time.time(), () if entry is None else (entry,))
         with self._journal.transaction():
-            self._journal.end(session.name, ended.outcome, ended.ended or 0.0)
-        if not ended.paused:
-            self._tell_end(ended)
+            self._book.end(session.name, ended.outcome, ended.ended or 0.0, ended.oracle)
+        self._book.deliver_end(ended)
+        self._book.mark_delivered()
 
-    def fail(self, kind: FailureKind, message: str, handed: Handed | None = None) -> None:
-        """The session that runs, if one does, has failed."""
+    def fail(self, kind: FailureKind, message: str, entry: OracleEntry | None = None) -> None:
+        """Record that the session that runs, if one does, has failed."""
         charged = kind is not FailureKind.INTERRUPTED
-        self.end(Outcome.failed(kind, " ".join(message.split())[:300], charged=charged), handed)
+        self.end(Outcome.failed(kind, " ".join(message.split())[:300], charged=charged), entry)
 
-    def finish(self) -> None:
-        """The oracle has nothing more: what was put aside at a rung is stopped for good."""
-        for trial in self._journal.record().trials:
-            if trial.paused is not None:
-                with self._journal.transaction():
-                    self._journal.release(trial.paused.name)
-                self._tell_end(released(trial.paused))
-
-    def _tell_end(self, session: SessionRecord) -> None:
-        """Tell a session's end; if a writer is switched off, the next search tells it again."""
-        self._tell(methodcaller("end", session))
-        if not self._switched_off:
-            with self._journal.transaction():
-                self._journal.told([session.name])
-
-    def _tell(self, say: Callable[[Writer], None]) -> None:
-        """Tell every writer; one that fails is switched off with a warning, and is no fault of the trial's."""
-        for writer in list(self._writers):
-            try:
-                say(writer)
-            except Exception as error:
-                if is_full(error):
-                    raise
-                self._writers.remove(writer)
-                self._switched_off = True
-                said = f"{type(error).__name__}: {error}"
-                warnings.warn(f"the writer {type(writer).__name__} has failed and is switched off: {said}",
-                              stacklevel=2)  # fmt: skip
+    def finalize(self) -> None:
+        """Stop paused trials for good, once the oracle has nothing more."""
+        self._book.finalize([trial.paused for trial in self._journal.record().trials if trial.paused is not None])
+        self._book.mark_delivered()
 
     def close(self) -> None:
-        """Close what runs as interrupted, and give the home back."""
+        """Close what runs as interrupted, and give the log directory back."""
         try:
             self.fail(FailureKind.INTERRUPTED, "the search was stopped")
             self._events.close()
-            for writer in self._outside.values():
+            for writer in self._isolated.values():
                 writer.close()
         finally:
             self._journal.close()
 
     def diverged(self) -> str:
-        """What of the last epoch is not a number, or nothing."""
-        last = self._own(self._epochs[max(self._epochs)]) if self._epochs else {}
+        """Return what of the last epoch is not a number; "" if all of it is."""
+        last = self._of_objective(self._epochs[max(self._epochs)]) if self._epochs else {}
         value = self._config.objective.of(last)
         return f"{self._config.objective.metric} is {value}" if value is not None and not is_finite(value) else ""
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=2)

@@ -22,14 +22,14 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
-from gridsearch.config import SweepConfig
+from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import GridsearchError, StrategyError, UserError
-from gridsearch.hparams import Combination
-from gridsearch.kerastuner.domains import OURS, as_declared, grids_of
-from gridsearch.kerastuner.recording import Handed, Recording
-from gridsearch.record import DATABASE
-from gridsearch.sweepfile import as_table
-from gridsearch.trials import FailureKind, Outcome, Status, is_finite
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.tables import hparam_table
+from gridsearch.kerastuner.domains import OURS, cast_as_declared, grids_from_space
+from gridsearch.kerastuner.recording import Recording
+from gridsearch.record.database import DATABASE
+from gridsearch.trials import FailureKind, OracleEntry, Outcome, Status, is_finite
 from gridsearch.writers import Writer
 
 __all__ = ["Tuner"]
@@ -86,7 +86,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         try:
             if self.hypermodel is not None:
                 self.hypermodel.build(Hyperparameters())
-            grids_of(self.oracle.get_space().space)
+            grids_from_space(self.oracle.get_space().space)
         except ValueError as error:
             raise UserError(f"the hyperparameters cannot be told apart: {error}", where="build_model") from error
 
@@ -112,7 +112,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         try:
             self._take_over(self._recording)
             super().search(*fit_args, **fit_kwargs)
-            self._recording.finish()
+            self._recording.finalize()
         except GridsearchError:
             raise
         except keras_tuner.errors.FatalError as error:
@@ -128,7 +128,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
 
     def _tables(self) -> dict[str, Any]:
         """The search as a sweep file would have it, for whoever reads the record."""
-        grids = [{h.name: as_table(h) for h in grid} for grid in grids_of(self.oracle.get_space().space)]
+        grids = [{h.name: hparam_table(h) for h in grid} for grid in grids_from_space(self.oracle.get_space().space)]
         objective, training = self.oracle.objective, {}
         sweep: dict[str, Any] = {"strategy": "random", "trials": self.oracle.max_trials or _most_trials(self.oracle)}
         if isinstance(self.oracle, keras_tuner.oracles.HyperbandOracle) and not self.oracle.max_trials:
@@ -137,7 +137,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             sweep, training = {"strategy": "hyperband", "options": options}, {"epochs": self.oracle.max_epochs}
         return {
             "hparams": grids[0] if len(grids) == 1 else grids,
-            "model": {"objective": "gridsearch.kerastuner:searched"},
+            "model": {"objective": "gridsearch.kerastuner:trained_by_script"},
             "training": training,
             "sweep": {**sweep, "logdir": str(self.logdir), "metric": objective.name, "goal": objective.direction},
         }
@@ -145,17 +145,17 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
     def _take_over(self, recording: Recording) -> None:
         """Ask the oracle again, and answer from the record, until it comes to what the record does not know."""
         _reseed(self.oracle, recording.seed(self.oracle.seed))
-        known, verbose, self.oracle.verbose = recording.handed(), self.oracle.verbose, 0
+        known, verbose, self.oracle.verbose = recording.oracle_entries(), self.oracle.verbose, 0
         try:
             while (number := len(self.oracle.trials)) in known:
-                handed, trial = known[number], self.oracle.create_trial(self.tuner_id)
+                (session, entry), trial = known[number], self.oracle.create_trial(self.tuner_id)
                 if trial.status != "RUNNING":
                     break
-                self._names[number] = handed.session
-                trial.hyperparameters.values = dict(handed.values)
-                if handed.metrics:
-                    self.oracle.update_trial(trial.trial_id, dict(handed.metrics), step=handed.step)
-                trial.status = "COMPLETED" if handed.metrics else "FAILED"
+                self._names[number] = session
+                trial.hyperparameters.values = dict(entry.values)
+                if entry.metrics:
+                    self.oracle.update_trial(trial.trial_id, dict(entry.metrics), step=entry.step)
+                trial.status = "COMPLETED" if entry.metrics else "FAILED"
                 self.oracle.end_trial(trial)
         finally:
             self.oracle.verbose = verbose
@@ -175,7 +175,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             self._names[int(trial.trial_id)] = self._recording.begin(self._combination(trial))
 
     def _combination(self, trial: Any) -> Combination:
-        return as_declared(trial.hyperparameters.values, grids_of(self.oracle.get_space().space))
+        grids = grids_from_space(self.oracle.get_space().space)
+        return Combination(cast_as_declared(trial.hyperparameters.values, grids))
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """An epoch is recorded."""
@@ -207,13 +208,13 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             model.load_weights(self._get_checkpoint_fname(before))
         if getattr(model, "optimizer", None) is None:
             return model
-        from gridsearch.training.lean import forgettable
+        from gridsearch.training.lean import release_on_free
 
-        return forgettable(model)
+        return release_on_free(model)
 
     def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         if self._recording is not None:
-            self._recording.again()
+            self._recording.begin_next_execution()
         return super()._build_and_fit_model(trial, *args, **kwargs)
 
     def _run_and_update_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> None:
@@ -256,7 +257,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         tracker, number = self.oracle.get_trial(trial.trial_id).metrics, int(trial.trial_id)
         metrics = {name: float(tracker.get_best_value(name)) for name in tracker.metrics}
         values, name = dict(trial.hyperparameters.values), self.oracle.objective.name
-        failed = Handed(number, values, {}, 0, "")
+        failed = OracleEntry(number, values, {}, 0)
         if trial.status != "COMPLETED" or name not in metrics:
             last = (trial.message or "no objective was reported").strip().splitlines()[-1]
             recording.fail(FailureKind.EXCEPTION, last, failed)
@@ -264,11 +265,11 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             trial.status = "FAILED"
             recording.fail(FailureKind.DIVERGED, recording.diverged() or f"{name} is {metrics[name]}", failed)
         else:
-            handed = Handed(number, values, metrics, int(tracker.get_best_step(name) or 0), "")
+            entry = OracleEntry(number, values, metrics, int(tracker.get_best_step(name) or 0))
             more = values.get(f"{OURS}epochs", 0) < getattr(self.oracle, "max_epochs", 0)
-            facts = {"paused": True} if more else {}
             final = recording.summary({} if recording.reported else metrics)
-            recording.end(Outcome(Status.STOPPED if more else Status.COMPLETED, metrics=final, facts=facts), handed)
+            status = Status.STOPPED if more else Status.COMPLETED
+            recording.end(Outcome(status, metrics=final, paused=more), entry)
 
     # Models.
 
@@ -288,9 +289,9 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         """A trial's model: what ``save_model`` kept, or the weights of its best epoch."""
         file = self._model_file(trial.trial_id)
         if file.exists():
-            from gridsearch.training.models import load
+            from gridsearch.training.models import load_model
 
-            return load(file)
+            return load_model(file)
         with warnings.catch_warnings():  # nobody goes on training it
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return super().load_model(trial)

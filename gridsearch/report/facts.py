@@ -14,17 +14,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gridsearch.analysis.correlation import correlation
-from gridsearch.analysis.effects import effects, fastest_best
-from gridsearch.analysis.importance import METHOD, importance
-from gridsearch.analysis.table import Column, Table, metrics_of, tabulated
-from gridsearch.analysis.variance import separation, variance
 from gridsearch.errors import UserError
-from gridsearch.hparams import HParam
-from gridsearch.record import Record, SessionRecord, TrialRecord
-from gridsearch.trials import Objective, Status
+from gridsearch.hparams.domain import HParam
+from gridsearch.record.reader import Record
+from gridsearch.report.analysis.correlation import correlation
+from gridsearch.report.analysis.effects import effects, fastest_best
+from gridsearch.report.analysis.importance import METHOD, importance
+from gridsearch.report.analysis.table import Column, Table, metrics_of, tabulate
+from gridsearch.report.analysis.variance import separation, variance
+from gridsearch.trials import Objective, SessionRecord, Status, TrialRecord
 
-__all__ = ["Epochs", "Facts", "facts_of"]
+__all__ = ["Epochs", "Facts", "collect_facts"]
 
 Facts = dict[str, Any]
 Epochs = Mapping[str, Mapping[int, Mapping[str, float]]]
@@ -43,7 +43,7 @@ WIDE = 10.0
 """How many times its smallest the largest of a list of numbers must be for its axis to be logarithmic."""
 
 
-def facts_of(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
+def collect_facts(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
     """Everything that the page shows of a record.
 
     Args:
@@ -58,7 +58,7 @@ def facts_of(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
     ]
     separated, at = separation(record), _index(record)
     return {
-        "title": record.home.resolve().name or str(record.home),
+        "title": record.logdir.resolve().name or str(record.logdir),
         "at": now,
         "running": record.held,
         "objective": {"metric": record.objective.metric, "maximize": record.objective.maximize},
@@ -68,7 +68,7 @@ def facts_of(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
         "hparams": [_axis(column) for column in columns],
         "trials": _trials(record, columns, metrics),
         "ranked": [at[trial.trial.number] for trial in record.ranked()],
-        "analysis": {metric: _analysis(tabulated(record, metric)) for metric in metrics},
+        "analysis": {metric: _analysis(tabulate(record, metric)) for metric in metrics},
         "method": METHOD,
         "winner": separated.sentence if separated else None,
         "front": {metric: _front(record, metric) for metric in metrics if metric != "seconds"},
@@ -191,17 +191,17 @@ def _failures(record: Record) -> list[Facts]:
             "session": failure.name,
             "kind": str(failure.outcome.kind),
             "message": failure.outcome.message,
-            "log": _log(record.home, failure.name) if place < MOST_LOGS else "",
+            "log": _log(record.logdir, failure.name) if place < MOST_LOGS else "",
         }
         for place, (trial, failure) in enumerate(failed)
     ]
 
 
-def _log(home: Path, session: str) -> str:
-    """The end of a session's log; empty if there is none, or if it leads out of the home by a link."""
-    file = home / session / "log.txt"
+def _log(logdir: Path, session: str) -> str:
+    """The end of a session's log; empty if there is none, or if it leads out of the log directory by a link."""
+    file = logdir / session / "log.txt"
     try:
-        if not file.resolve().is_relative_to(home.resolve()) or not file.is_file():
+        if not file.resolve().is_relative_to(logdir.resolve()) or not file.is_file():
             return ""
         with file.open("rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_BYTES))
@@ -210,15 +210,15 @@ def _log(home: Path, session: str) -> str:
         return ""
 
 
-OF_ITS_OWN = {"pid", "boot", "classes", "continued", "spent", "resumed", "paused", "kerastuner"}
-"""Facts of a session that say nothing of what it ran on."""
+OF_ITS_OWN = {"pid", "classes"}
+"""Provenance of a session that says nothing of what it ran on."""
 
 
 def _provenance(record: Record) -> dict[str, str]:
     """What the sessions ran on and from; several answers where they differ."""
     found: dict[str, list[str]] = {}
     for session in record.sessions:
-        for key, value in session.outcome.facts.items():
+        for key, value in session.outcome.provenance.items():
             if key not in OF_ITS_OWN and value is not None:
                 known, text = found.setdefault(key, []), _text(value)
                 if text not in known and len(known) < 5:
@@ -231,10 +231,10 @@ def _cost(record: Record, now: float) -> Facts:
 
     def seconds(session: SessionRecord) -> float:
         at_work = record.held and session.ended is None
-        return session.seconds + (max(0.0, now - session.resumed) if at_work else 0.0)
+        return session.seconds + (max(0.0, now - session.training_since) if at_work else 0.0)
 
     failed = [session for session in record.sessions if session.status is Status.FAILED]
-    ends = [session.ended or (now if record.held else session.resumed) for session in record.sessions]
+    ends = [session.ended or (now if record.held else session.training_since) for session in record.sessions]
     began = min((session.began for session in record.sessions), default=None)
     return {
         "sessions": len(record.sessions),

@@ -15,8 +15,8 @@ from typing import Any
 
 from gridsearch.errors import UserError
 from gridsearch.report.facts import Facts
-from gridsearch.storage import told_plainly
-from gridsearch.tables import plain
+from gridsearch.report.text import format_value
+from gridsearch.system.files import explain_os_errors
 
 try:
     from matplotlib import colormaps, rc_context
@@ -63,7 +63,7 @@ def write_figures(facts: Facts, folder: Path, metric: str | None = None) -> list
     """
     metric = metric or str(facts["objective"]["metric"])
     written = []
-    with told_plainly(folder), rc_context(STYLE), warnings.catch_warnings():
+    with explain_os_errors(folder), rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # an emoji that the font does not have
         folder.mkdir(parents=True, exist_ok=True)
         for name, draw in FIGURES.items():
@@ -77,7 +77,7 @@ def write_figures(facts: Facts, folder: Path, metric: str | None = None) -> list
 
 
 def _short(text: object, most: int = LONGEST) -> str:
-    line = plain(text)
+    line = format_value(text)
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 

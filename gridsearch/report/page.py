@@ -14,10 +14,10 @@ import json
 import os
 from pathlib import Path
 
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 from gridsearch.report.assets import script, style
-from gridsearch.report.facts import Facts, facts_of
-from gridsearch.storage import told_plainly
+from gridsearch.report.facts import Facts, collect_facts
+from gridsearch.system.files import explain_os_errors
 
 __all__ = ["REPORT", "as_json", "page", "write_report"]
 
@@ -65,17 +65,17 @@ def write_report(record: Record, file: Path | None = None, facts: Facts | None =
 
     Args:
         record: the sweep.
-        file: where to, a file or a folder; in its home if not given.
+        file: where to, a file or a folder; in its logdir if not given.
         facts: the record's, where they are known already.
 
     Raises:
         HomeError: it cannot be written there.
     """
-    file = file or record.home
+    file = file or record.logdir
     file = file / REPORT if file.is_dir() else file
-    text = page(facts or facts_of(record, read_epochs(record.home)))
+    text = page(facts or collect_facts(record, read_epochs(record.logdir)))
     part = file.with_name(f"{file.name}.part")
-    with told_plainly(file):
+    with explain_os_errors(file):
         try:
             part.write_text(text, encoding="utf-8")
             os.replace(part, file)

@@ -7,11 +7,12 @@
       ask() ───────────────────────► None      nothing more, ever
       ask() ───────────────────────► WAIT      nothing until something running has ended
 
-One that ``Judges`` also hears of every epoch, and may stop the trial, or put it aside at a rung with its checkpoint. A
-trial that was put aside goes on when its combination is asked for once more; on resume, its epochs are told first.
+A strategy that ``SupportsVerdicts`` also hears of every epoch. It may stop the trial, or pause it at a rung with its
+checkpoint. A paused trial resumes when its combination is asked for once more; when a sweep is resumed, the epochs of
+such trials are told first.
 
       report(session, epoch, value) ► PAUSE
-      ask() ───────────────────────►           values of a combination that was put aside: it goes on
+      ask() ───────────────────────►           values of a paused combination: it resumes
 
 A strategy gets finished facts and returns values. It never sees the record, an executor or a clock. Its state is
 stored nowhere: with the same seed and the same facts, a fresh one proposes what the old one would have.
@@ -22,11 +23,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, Literal, Protocol, runtime_checkable
 
-from gridsearch.hparams import Combination
-from gridsearch.record import TrialRecord
-from gridsearch.trials import Session, Verdict
+from gridsearch.hparams.combination import Combination
+from gridsearch.trials import Session, TrialRecord, Verdict
 
-__all__ = ["WAIT", "Explains", "Judges", "Strategy", "Wait"]
+__all__ = ["WAIT", "Strategy", "SupportsExplanation", "SupportsVerdicts", "Wait"]
 
 
 class Wait(Enum):
@@ -44,7 +44,7 @@ class Strategy(Protocol):
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
         """The next combination, cast by its domains and never one that was proposed or told before.
 
-        Unless it was put aside, see ``Judges``.
+        Unless it was put aside, see ``SupportsVerdicts``.
         """
 
     def tell(self, trial: TrialRecord) -> None:
@@ -52,7 +52,7 @@ class Strategy(Protocol):
 
 
 @runtime_checkable
-class Judges(Protocol):
+class SupportsVerdicts(Protocol):
     """A strategy that looks at running trials."""
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
@@ -60,7 +60,7 @@ class Judges(Protocol):
 
 
 @runtime_checkable
-class Explains(Protocol):
+class SupportsExplanation(Protocol):
     """A strategy that can say why it has nothing more to propose."""
 
     over: str

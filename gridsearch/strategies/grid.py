@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gridsearch.grid import Space
-from gridsearch.hparams import Combination, combination_id
-from gridsearch.record import TrialRecord
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.grid import Space
+from gridsearch.trials import TrialRecord
 
 __all__ = ["GridStrategy"]
 
@@ -21,7 +21,7 @@ class GridStrategy:
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial exists: its combination need not be proposed."""
-        self._known.add(combination_id(self._space.completed(trial.trial.values)))
+        self._known.add(combination_id(self._space.with_defaults(trial.trial.values)))
 
     def ask(self) -> Combination | None:
         """The next combination without a trial, or None when the space is exhausted."""

@@ -14,14 +14,14 @@ from typing import Any, Literal
 import keras_tuner
 from keras_tuner.engine import trial as oracle_trials
 
-from gridsearch.hparams import Combination, Discrete, Domain, IntInterval, RealInterval, combination_id
-from gridsearch.record import TrialRecord
-from gridsearch.searchspace import SearchSpace
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import Discrete, Domain, IntInterval, RealInterval
+from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import WAIT, Wait
 from gridsearch.strategies.random import RandomStrategy
-from gridsearch.trials import Objective, Session, Verdict
+from gridsearch.trials import Objective, Session, TrialRecord, Verdict
 
-__all__ = ["Bayesian", "Hyperband"]
+__all__ = ["BayesianStrategy", "HyperbandStrategy"]
 
 GRID = "grid"
 """What says which of several grids a combination is of; names within are numbered, so that none can clash with it."""
@@ -62,7 +62,7 @@ class _Language:
             value = values[f"{number}/{hparam.name}"]
             domain = hparam.domain
             found[hparam.name] = domain.values[int(value)] if isinstance(domain, Discrete) else domain.cast(value)
-        return found
+        return Combination(found)
 
     def values(self, combination: Combination) -> dict[str, Any]:
         """A combination as an oracle would have proposed it; it must be of the space."""
@@ -82,7 +82,7 @@ def _objective(objective: Objective) -> keras_tuner.Objective:
     return keras_tuner.Objective("objective", "max" if objective.maximize else "min")
 
 
-class Bayesian:
+class BayesianStrategy:
     """Proposes where a Gaussian process sees the best upper confidence bound, after some points at random.
 
     What it proposes is a function of its seed and of the trials that it knows: for each question it makes an oracle
@@ -133,7 +133,7 @@ class Bayesian:
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial is planned or ended; one without a result only will not be proposed again."""
-        values = self._space.completed(trial.trial.values)
+        values = self._space.with_defaults(trial.trial.values)
         identity, value = combination_id(values), trial.mean(self._objective.metric)
         self._random.tell(trial)
         self._running.pop(identity, None)
@@ -170,7 +170,7 @@ class Bayesian:
         return oracle.trials[name]
 
 
-class Hyperband:
+class HyperbandStrategy:
     """KerasTuner's Hyperband: brackets of trials that are compared after a few epochs, of which the best go on.
 
     A trial that is promoted goes on from its checkpoint. What a fresh oracle proposes and the record can answer is
@@ -224,7 +224,7 @@ class Hyperband:
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial is planned, put aside at its rung, or ended."""
-        identity = combination_id(self._space.completed(trial.trial.values))
+        identity = combination_id(self._space.with_defaults(trial.trial.values))
         if not trial.sessions:
             self._planned.add(identity)
             return
@@ -236,7 +236,7 @@ class Hyperband:
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
         """At the end of the epochs that the oracle gave it, a trial is put aside."""
-        identity, done = combination_id(self._space.completed(session.trial.values)), epoch + 1
+        identity, done = combination_id(self._space.with_defaults(session.trial.values)), epoch + 1
         self._curves.setdefault(identity, {})[done] = value
         while identity in self._planned and identity not in self._open and len(self._ready) < 2:
             values = self._next()  # an earlier run planned it: find out where in the brackets it is

@@ -15,13 +15,13 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import TrialState
 
-from gridsearch.hparams import Combination, Discrete, Domain, HParam, IntInterval, combination_id
-from gridsearch.record import TrialRecord
-from gridsearch.searchspace import SearchSpace
-from gridsearch.strategies import Explains, Strategy, Wait
-from gridsearch.trials import Objective, Session, Status, Verdict
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval
+from gridsearch.hparams.search_space import SearchSpace
+from gridsearch.strategies import Strategy, SupportsExplanation, Wait
+from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
 
-__all__ = ["Pruned", "Sampled"]
+__all__ = ["OptunaPruner", "OptunaStrategy"]
 
 GRID = "grid"
 """Which of several grids; the names of HParams are numbered, so that none can clash with it."""
@@ -56,7 +56,7 @@ def _made(module: Any, name: str, options: Mapping[str, Any], **defaults: Any) -
         return kind(**{**taken, **options})
 
 
-class Sampled:
+class OptunaStrategy:
     """Proposes what a sampler of Optuna's does.
 
     Args:
@@ -75,7 +75,7 @@ class Sampled:
     ) -> None:
         self._space, self._objective, self.over = space, objective, ""
         self._study = _study(objective, sampler=_made(optuna.samplers, sampler, options, seed=seed))
-        self._random = space.sampled(seed)
+        self._random = space.sample(seed)
         self._facts: dict[str, TrialRecord] = {}
         self._planned: set[str] = set()
         self._seen: set[str] = set()
@@ -84,7 +84,7 @@ class Sampled:
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial is planned or ended."""
-        identity = combination_id(self._space.completed(trial.trial.values))
+        identity = combination_id(self._space.with_defaults(trial.trial.values))
         if not trial.sessions:
             self._planned.add(identity)
             return
@@ -135,7 +135,7 @@ class Sampled:
 
     def _tell_what_was_never_asked(self) -> None:
         for identity, fact in self._facts.items():
-            values = self._space.completed(fact.trial.values)
+            values = self._space.with_defaults(fact.trial.values)
             value = fact.mean(self._objective.metric)
             if identity in self._seen or values not in self._space:
                 continue
@@ -155,7 +155,7 @@ class Sampled:
         if value is None:
             self._study.tell(trial, state=TrialState.FAIL)
         elif fact.status is Status.STOPPED:
-            trial.report(value, int(max(s.outcome.facts.get("epochs", 1) for s in fact.results)))
+            trial.report(value, max(s.outcome.epochs or 1 for s in fact.results))
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._study.tell(trial, value)
@@ -168,7 +168,8 @@ class Sampled:
             warnings.simplefilter("ignore")  # that a sampler falls back to random for a list of values
             if several:
                 number = trial.suggest_categorical(GRID, range(len(self._space.grids)))
-            return {h.name: _suggest(trial, f"{number}/{h.name}", h) for h in self._space.grids[number]}
+            grid = self._space.grids[number]
+            return Combination({h.name: _suggest(trial, f"{number}/{h.name}", h) for h in grid})
 
     def _grid_of(self, values: Combination) -> tuple[int, tuple[HParam, ...]]:
         for number, grid in enumerate(self._space.grids):
@@ -207,7 +208,7 @@ def _suggest(trial: optuna.Trial, name: str, hparam: HParam) -> Any:
     return hparam.domain.values[value] if isinstance(hparam.domain, Discrete) else hparam.domain.cast(value)
 
 
-class Pruned:
+class OptunaPruner:
     """A strategy whose trials a pruner of Optuna's stops.
 
     Args:
@@ -228,7 +229,7 @@ class Pruned:
     @property
     def over(self) -> str:
         """What the strategy says."""
-        return self._strategy.over if isinstance(self._strategy, Explains) else ""
+        return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
         """What the strategy proposes."""

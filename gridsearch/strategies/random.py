@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gridsearch.hparams import Combination, combination_id
-from gridsearch.record import TrialRecord
-from gridsearch.searchspace import SearchSpace
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.search_space import SearchSpace
+from gridsearch.trials import TrialRecord
 
 __all__ = ["RandomStrategy"]
 
@@ -18,14 +18,14 @@ class RandomStrategy:
     """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
-        self._space, self._stream = space, space.sampled(seed)
+        self._space, self._stream = space, space.sample(seed)
         self.known: set[str] = set()
         """Ids of what was proposed or told."""
         self.over = ""
 
     def tell(self, trial: TrialRecord) -> None:
         """A trial exists: its combination need not be proposed."""
-        self.known.add(combination_id(self._space.completed(trial.trial.values)))
+        self.known.add(combination_id(self._space.with_defaults(trial.trial.values)))
 
     def ask(self) -> Combination | None:
         """The next combination without a trial, or None when the space is exhausted."""

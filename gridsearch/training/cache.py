@@ -27,10 +27,10 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from gridsearch.config.sections import Data
 from gridsearch.datasets.pictures import Picture, list_pictures
 from gridsearch.errors import DataError
-from gridsearch.hardware import memory_available, processors
-from gridsearch.settings import Data
+from gridsearch.system.hardware import memory_available, processors
 
 __all__ = ["Decoding", "Pictures", "Stored", "Unstorable", "cache_folder", "clean", "decode", "open_pictures", "stores"]
 

@@ -1,6 +1,6 @@
 """A trial's state after each epoch, so that an interrupted one goes on from there (``training.checkpoint = "epoch"``).
 
-    HOME/checkpoints/run-0007/epoch-00003/    weights and optimizer, as BackupAndRestore keeps them
+    LOGDIR/checkpoints/run-0007/epoch-00003/    weights and optimizer, as BackupAndRestore keeps them
                              history.json     the metrics of the epochs so far
                              random.json      where the layers' random numbers are, which it does not keep
 

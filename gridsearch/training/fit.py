@@ -17,14 +17,16 @@ from typing import Any
 
 import keras
 
-from gridsearch.settings import Augmentation, Data, Training
-from gridsearch.storage import is_full
-from gridsearch.tasks import Reporter, Task, load_entry_point, numbers
+from gridsearch.config.entry_points import load_entry_point
+from gridsearch.config.sections import Augmentation, Data, Training
+from gridsearch.system.files import is_full
 from gridsearch.training.checkpoints import Checkpoints
-from gridsearch.training.images import Ahead, Pipelines
-from gridsearch.training.models import built, takes_numbers
+from gridsearch.training.images import Pipelines, Prefetcher
+from gridsearch.training.model_cache import ModelCache
+from gridsearch.training.models import build_model, takes_class_numbers
 from gridsearch.training.predict import class_names
-from gridsearch.training.warm import Bench
+from gridsearch.training.reporter import Reporter, flatten_metrics
+from gridsearch.training.task import Task
 from gridsearch.trials import Verdict
 
 __all__ = ["train"]
@@ -32,7 +34,7 @@ __all__ = ["train"]
 SETTING_NAMES = frozenset({*Data.model_fields, *Augmentation.model_fields, *Training.model_fields})
 
 
-BENCH = Bench()
+BENCH = ModelCache()
 """Where this process keeps the model of its last trial."""
 
 
@@ -48,12 +50,12 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
     keras.config.set_dtype_policy(settings.training.precision)
     try:
         pipelines = Pipelines(settings, seed)
-        reporter.facts["classes"] = class_names(settings.data.train)
+        reporter.provenance["classes"] = class_names(settings.data.train)
         build = load_entry_point(settings.model.build, settings.folder)
         taken = SETTING_NAMES & set(task.values)
         if task.detail == "full":  # whose callback writes the graph of a model that it sees for the first time
             BENCH.clear()
-        model = BENCH.prepared(built(build, task.values, settings.data.shape, pipelines.classes, taken))
+        model = BENCH.prepared(build_model(build, task.values, settings.data.shape, pipelines.classes, taken))
         gc.collect()  # models hold themselves in cycles: the one before, or the one that this one replaces
         metrics = _fitted(model, pipelines, task, reporter)
         if reporter.worth_keeping(metrics):
@@ -76,13 +78,13 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
     metrics: dict[str, float] = dict(reporter.epochs.get(done - 1, {}))
     callbacks = keras.callbacks.CallbackList(_extra_callbacks(task), model=model)
     callbacks.on_train_begin()
-    by_number = takes_numbers(model)
+    by_number = takes_class_numbers(model)
 
     def batch() -> tuple[Any, Any]:
         pictures, classes = next(batches)
         return pictures, classes.argmax(axis=-1) if by_number else classes
 
-    with Ahead(lambda: pipelines.epochs(done, epochs)) as batches, _accumulating(model) as start_over:
+    with Prefetcher(lambda: pipelines.epochs(done, epochs)) as batches, _accumulating(model) as start_over:
         for epoch in range(done, epochs):
             callbacks.on_epoch_begin(epoch)
             start_over()
@@ -91,12 +93,12 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
                 logs = model.train_on_batch(*batch(), return_dict=True)
                 callbacks.on_train_batch_end(step, logs)
                 reporter.beat(epoch, step + 1, pipelines.steps)
-            metrics = numbers(logs)
+            metrics = flatten_metrics(logs)
             start_over()
             for _ in range(pipelines.validation_steps):
                 logs = model.test_on_batch(*batch(), return_dict=True)
                 reporter.beat(epoch, pipelines.steps, pipelines.steps)
-            metrics |= {f"val_{name}": value for name, value in numbers(logs).items()}
+            metrics |= {f"val_{name}": value for name, value in flatten_metrics(logs).items()}
             rate = getattr(model.optimizer, "learning_rate", None)  # several optimizers in one have none
             metrics |= {} if rate is None else {"learning_rate": float(keras.ops.convert_to_numpy(rate))}
             callbacks.on_epoch_end(epoch, dict(metrics))
@@ -142,7 +144,7 @@ def _keep(model: keras.Model, file: Path, reporter: Reporter) -> None:
         if is_full(error):
             raise
         traceback.print_exc()
-        reporter.facts["model"] = f"not saved: {type(error).__name__}: {error}"
+        reporter.provenance["model"] = f"not saved: {type(error).__name__}: {error}"
 
 
 def _save(model: keras.Model, file: Path) -> None:

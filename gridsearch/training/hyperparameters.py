@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras_tuner
 
-from gridsearch.hparams import Combination
+from gridsearch.hparams.domain import Value
 
 __all__ = ["Hyperparameters", "takes_hp"]
 
@@ -25,7 +25,7 @@ class Hyperparameters(keras_tuner.HyperParameters):  # type: ignore[misc]  # Ker
         values: of a combination; what it does not name takes its default.
     """
 
-    def __init__(self, values: Combination | None = None) -> None:
+    def __init__(self, values: Mapping[str, Value] | None = None) -> None:
         super().__init__()
         self.values = dict(values or {})
 

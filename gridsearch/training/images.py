@@ -25,12 +25,12 @@ import numpy as np
 # Keras 3 exports the class through TensorFlow only; from where it is defined it works with every backend.
 from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGenerator
 
-from gridsearch.settings import Augmentation, Settings
-from gridsearch.tasks import load_entry_point
+from gridsearch.config.entry_points import load_entry_point
+from gridsearch.config.sections import Augmentation, Settings
 from gridsearch.training.cache import Decoding, Pictures, Unstorable, open_pictures
 from gridsearch.training.warping import Warp
 
-__all__ = ["Ahead", "Batch", "Pipelines"]
+__all__ = ["Batch", "Pipelines", "Prefetcher"]
 
 Batch = tuple[np.ndarray, np.ndarray]
 """Pictures, float32 of shape (batch, height, width, channels); classes, one-hot float32 of shape (batch, classes)."""
@@ -211,7 +211,7 @@ def _needs_fit(augmentation: Augmentation) -> bool:
     return any(wanted)
 
 
-class Ahead:
+class Prefetcher:
     """Runs an iterator in a thread, a few items ahead of whoever takes them.
 
     Used as a context: leaving it ends the thread, also in the middle.

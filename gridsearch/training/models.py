@@ -9,9 +9,10 @@ from pathlib import Path
 
 import keras
 
-from gridsearch.hparams import Combination, Value
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import Value
 
-__all__ = ["Values", "built", "cats_vs_dogs", "load", "takes_numbers"]
+__all__ = ["Values", "build_model", "cats_vs_dogs", "load_model", "takes_class_numbers"]
 
 Shape = tuple[int, int, int]
 Build = Callable[..., keras.Model]
@@ -79,7 +80,9 @@ def compile_with(model: keras.Model, values: Mapping[str, Value]) -> None:
     model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
 
 
-def built(build: Build, values: Combination, shape: Shape, classes: int, already_used: Collection[str]) -> keras.Model:
+def build_model(
+    build: Build, values: Combination, shape: Shape, classes: int, already_used: Collection[str]
+) -> keras.Model:
     """The model for a combination, compiled and built.
 
     Args:
@@ -122,14 +125,14 @@ def _built_with_hp(build: Build, values: Values) -> keras.Model:
     return model
 
 
-def takes_numbers(model: keras.Model) -> bool:
+def takes_class_numbers(model: keras.Model) -> bool:
     """Whether a compiled model's loss takes classes by number, from 0, and not one-hot."""
     loss = getattr(model, "loss", None)
     name = loss if isinstance(loss, str) else getattr(loss, "__name__", "")
     return name == "sparse_categorical_crossentropy" or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
 
 
-def load(file: Path) -> keras.Model:
+def load_model(file: Path) -> keras.Model:
     """A model as it was saved, to be evaluated or trained on; its optimizer starts anew."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")

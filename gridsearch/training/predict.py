@@ -14,9 +14,9 @@ import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 
-from gridsearch.errors import DataError, HomeError
-from gridsearch.settings import Settings
-from gridsearch.tasks import load_entry_point
+from gridsearch.config.entry_points import load_entry_point
+from gridsearch.config.sections import Settings
+from gridsearch.errors import DataError, LogdirError
 
 __all__ = ["class_names", "predict"]
 
@@ -65,7 +65,7 @@ def _loaded(file: Path, settings: Settings) -> keras.Model:
     except Exception as error:  # Keras raises whatever a layer's own code does
         cure = "Layers and functions of your own must be registered: keras.saving.register_keras_serializable."
         problem = f"cannot be loaded: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise HomeError(problem, where=str(file), cure=cure) from error
+        raise LogdirError(problem, where=str(file), cure=cure) from error
 
 
 def _probabilities(file: Path) -> Callable[[Any], Any]:
@@ -86,7 +86,7 @@ def _function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:
     except Exception as error:  # their modules raise whatever they raise
         problem = f"{name} cannot be imported, which the model was trained with: {type(error).__name__}: {error}"
         cure = f"It is looked for in {settings.folder}, the working directory and the installed packages."
-        raise HomeError(problem, where=str(file), cure=cure) from error
+        raise LogdirError(problem, where=str(file), cure=cure) from error
 
 
 def _scaling(file: Path, settings: Settings) -> Callable[[np.ndarray], np.ndarray]:
@@ -95,7 +95,7 @@ def _scaling(file: Path, settings: Settings) -> Callable[[np.ndarray], np.ndarra
     fitted = [name for name in FITTED if common[name]]
     if fitted:
         problem = f"augmentation.{fitted[0]} took statistics from the training pictures, which are not kept"
-        raise HomeError(problem, where=str(file), cure="Predict with a model that was trained without it.")
+        raise LogdirError(problem, where=str(file), cure="Predict with a model that was trained without it.")
     function = common["preprocessing_function"]
     loaded = _function(function, file, settings) if function else None
     generator = ImageDataGenerator(**{name: common[name] for name in SCALING}, preprocessing_function=loaded)

@@ -8,10 +8,10 @@ process. A session that a dead runner began is told again from its beginning by 
 same as if it had been told once.
 
 An outside writer is an entry point of the group ``gridsearch.writers``: a function or class that takes a
-``Background`` and returns a ``Writer``. Ten lines make one::
+``SweepInfo`` and returns a ``Writer``. Ten lines make one::
 
     class Lines:
-        def __init__(self, background): self.file = background.home / "lines.txt"
+        def __init__(self, background): self.file = background.logdir / "lines.txt"
         def begin(self, session): self.say(f"{session.name} begins")
         def epoch(self, epoch): self.say(f"{epoch.session} {epoch.epoch} {dict(epoch.metrics)}")
         def end(self, session): self.say(f"{session.name} {session.status}")
@@ -27,11 +27,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from gridsearch.hparams import HParam
-from gridsearch.record import Record, SessionRecord
-from gridsearch.trials import Epoch, Objective, Outcome, Status
+from gridsearch.hparams.domain import HParam
+from gridsearch.record.reader import Record
+from gridsearch.trials import Epoch, Objective, Outcome, SessionRecord, Status
 
-__all__ = ["Background", "Closes", "Keeps", "Writer", "background_of", "tell_whole"]
+__all__ = ["SupportsBackfill", "SupportsClose", "SweepInfo", "Writer", "describe_sweep", "replay_session"]
 
 
 class Writer(Protocol):
@@ -48,7 +48,7 @@ class Writer(Protocol):
 
 
 @runtime_checkable
-class Closes(Protocol):
+class SupportsClose(Protocol):
     """A writer with something left to do when the sweep has ended, well or not."""
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Closes(Protocol):
 
 
 @runtime_checkable
-class Keeps(Protocol):
+class SupportsBackfill(Protocol):
     """A writer whose accounts of sessions stay, so that only what is missing need be told again."""
 
     def key(self, session: SessionRecord) -> str:
@@ -67,11 +67,11 @@ class Keeps(Protocol):
 
 
 @dataclass(frozen=True)
-class Background:
+class SweepInfo:
     """What an outside writer knows of a sweep before its first session.
 
     Args:
-        home: the log directory, where it may keep files.
+        logdir: the log directory, where it may keep files.
         identity: hexadecimal digits that no other sweep has, the same whenever this one is continued.
         hparams: as declared.
         objective: the metric and its direction; its ``columns`` are the names of a session's final metrics.
@@ -79,7 +79,7 @@ class Background:
         options: the writer's own table of the sweep file, ``[writers.NAME]``.
     """
 
-    home: Path
+    logdir: Path
     identity: str
     hparams: tuple[HParam, ...]
     objective: Objective
@@ -89,16 +89,16 @@ class Background:
     @property
     def name(self) -> str:
         """The sweep's name for people: that of its log directory, and enough of its identity to be the only one."""
-        return f"{self.home.resolve().name[:64]}-{self.identity[:8]}"
+        return f"{self.logdir.resolve().name[:64]}-{self.identity[:8]}"
 
 
-def background_of(record: Record, writer: str, **options: Any) -> Background:
+def describe_sweep(record: Record, writer: str, **options: Any) -> SweepInfo:
     """The background of a recorded sweep for the writer of this name; ``options`` take precedence over its table's."""
     table = {**record.tables.get("writers", {}).get(writer, {}), **options}
-    return Background(record.home, record.identity, record.hparams, record.objective, record.recipe, table)
+    return SweepInfo(record.logdir, record.identity, record.hparams, record.objective, record.recipe, table)
 
 
-def tell_whole(writer: Writer, session: SessionRecord, epochs: Iterable[Epoch]) -> None:
+def replay_session(writer: Writer, session: SessionRecord, epochs: Iterable[Epoch]) -> None:
     """Tell a session that has ended from its beginning."""
     writer.begin(replace(session, outcome=Outcome(Status.RUNNING), ended=None))
     for epoch in epochs:

@@ -8,18 +8,18 @@ from itertools import islice
 
 import pytest
 
-from gridsearch.grid import Grid
-from gridsearch.hparams import Combination, Discrete, HParam, IntInterval, RealInterval, combination_id
-from gridsearch.record import TrialRecord
-from gridsearch.rehearsal import Rehearsal, Step
-from gridsearch.searchspace import SearchSpace
-from gridsearch.strategies import Explains, Strategy
+from gridsearch.hparams.combination import Combination, combination_id
+from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
+from gridsearch.hparams.grid import Grid
+from gridsearch.hparams.search_space import SearchSpace
+from gridsearch.strategies import Strategy, SupportsExplanation
 from gridsearch.strategies.grid import GridStrategy
-from gridsearch.strategies.halving import Halving
-from gridsearch.strategies.limits import Limited
-from gridsearch.strategies.median import Median
+from gridsearch.strategies.median_stopping import MedianStopping
 from gridsearch.strategies.random import RandomStrategy
-from gridsearch.trials import Objective, Status, Trial
+from gridsearch.strategies.replay import ReplayedStep, ReplayedSweep
+from gridsearch.strategies.successive_halving import SuccessiveHalving
+from gridsearch.strategies.trial_limit import TrialLimit
+from gridsearch.trials import Objective, Status, Trial, TrialRecord
 
 EPOCHS = 5
 ACCURACY = Objective("accuracy")
@@ -36,50 +36,50 @@ def searching(hparams: Sequence[HParam]) -> SearchSpace:
 
 def bayesian(hparams: Sequence[HParam]) -> Strategy:
     pytest.importorskip("sklearn")
-    from gridsearch.strategies.kerastuner import Bayesian
+    from gridsearch.strategies.kerastuner import BayesianStrategy
 
-    return Bayesian(searching(hparams), ACCURACY, 7, num_initial_points=9)
+    return BayesianStrategy(searching(hparams), ACCURACY, 7, num_initial_points=9)
 
 
 def hyperband(hparams: Sequence[HParam]) -> Strategy:
     pytest.importorskip("keras_tuner")
-    from gridsearch.strategies.kerastuner import Hyperband
+    from gridsearch.strategies.kerastuner import HyperbandStrategy
 
-    return Hyperband(searching(hparams), ACCURACY, 7, EPOCHS, hyperband_iterations=2)
+    return HyperbandStrategy(searching(hparams), ACCURACY, 7, EPOCHS, hyperband_iterations=2)
 
 
-def sampled(sampler: str) -> Make:
+def searched_by(sampler: str) -> Make:
     def make(hparams: Sequence[HParam]) -> Strategy:
         pytest.importorskip("optuna")
-        from gridsearch.strategies.optuna import Sampled
+        from gridsearch.strategies.optuna import OptunaStrategy
 
-        return Sampled(searching(hparams), ACCURACY, 7, sampler, {})
+        return OptunaStrategy(searching(hparams), ACCURACY, 7, sampler, {})
 
     return make
 
 
 def pruned(hparams: Sequence[HParam]) -> Strategy:
     pytest.importorskip("optuna")
-    from gridsearch.strategies.optuna import Pruned
+    from gridsearch.strategies.optuna import OptunaPruner
 
-    return Pruned(GridStrategy(Grid(hparams)), ACCURACY, "SuccessiveHalvingPruner", {"min_resource": 1})
+    return OptunaPruner(GridStrategy(Grid(hparams)), ACCURACY, "SuccessiveHalvingPruner", {"min_resource": 1})
 
 
 GRIDS: dict[str, Make] = {
     "grid": lambda hparams: GridStrategy(Grid(hparams)),
-    "grid, median": lambda hparams: Median(GridStrategy(Grid(hparams)), ACCURACY, trials=2),
-    "grid, halving": lambda hparams: Halving(GridStrategy(Grid(hparams)), ACCURACY, EPOCHS),
+    "grid, median": lambda hparams: MedianStopping(GridStrategy(Grid(hparams)), ACCURACY, trials=2),
+    "grid, halving": lambda hparams: SuccessiveHalving(GridStrategy(Grid(hparams)), ACCURACY, EPOCHS),
     "grid, optuna's halving": pruned,
 }
 SEARCHES: dict[str, Make] = {
     "random": lambda hparams: RandomStrategy(searching(hparams), 7),
-    "random, halving": lambda hparams: Halving(
-        Limited(RandomStrategy(searching(hparams), 7), searching(hparams), 30), ACCURACY, EPOCHS
+    "random, halving": lambda hparams: SuccessiveHalving(
+        TrialLimit(RandomStrategy(searching(hparams), 7), searching(hparams), 30), ACCURACY, EPOCHS
     ),
     "bayesian": bayesian,
-    "tpe": sampled("TPESampler"),
-    "cmaes": sampled("CmaEsSampler"),
-    "qmc": sampled("QMCSampler"),
+    "tpe": searched_by("TPESampler"),
+    "cmaes": searched_by("CmaEsSampler"),
+    "qmc": searched_by("QMCSampler"),
 }
 ALL = {**GRIDS, **SEARCHES, "hyperband": hyperband}
 QUICK = ("grid", "grid, median", "random")
@@ -97,9 +97,9 @@ def curve(values: Combination) -> list[float]:
     return [final * (epoch + 1) / EPOCHS for epoch in range(EPOCHS)]
 
 
-def steps(rehearsal: Rehearsal, strategy: Strategy, most: int = 100) -> list[Step]:
+def steps(rehearsal: ReplayedSweep, strategy: Strategy, most: int = 100) -> list[ReplayedStep]:
     """Trainings until there is nothing more; the rehearsal refuses one of a trial that has ended."""
-    found: list[Step] = []
+    found: list[ReplayedStep] = []
     while len(found) < most and (step := rehearsal.step(strategy)):
         found.append(step)
     return found
@@ -107,7 +107,7 @@ def steps(rehearsal: Rehearsal, strategy: Strategy, most: int = 100) -> list[Ste
 
 @every
 def test_no_trial_is_proposed_twice_and_all_are_of_the_space(make: Make) -> None:
-    rehearsal = Rehearsal(curve, ACCURACY)
+    rehearsal = ReplayedSweep(curve, ACCURACY)
     found = steps(rehearsal, make(HPARAMS))
     assert found
     assert all(step.values in searching(HPARAMS) for step in found)
@@ -116,19 +116,19 @@ def test_no_trial_is_proposed_twice_and_all_are_of_the_space(make: Make) -> None
 
 @every_that_tries_all
 def test_exhaustion_is_an_answer_and_stays_one(make: Make) -> None:
-    rehearsal, strategy = Rehearsal(curve, ACCURACY), make(HPARAMS)
+    rehearsal, strategy = ReplayedSweep(curve, ACCURACY), make(HPARAMS)
     steps(rehearsal, strategy)
     assert len(rehearsal.trials) == 12
     assert [strategy.ask() for _ in range(3)] == [None, None, None]
-    if isinstance(strategy, Explains) and strategy.over:
+    if isinstance(strategy, SupportsExplanation) and strategy.over:
         assert strategy.over == "space exhausted: 12 of 12"
 
 
 @every
 @pytest.mark.parametrize("done", [0, 1, 5, 11, 13])
 def test_a_fresh_strategy_that_is_told_the_facts_goes_on_as_the_old_one_would(make: Make, done: int) -> None:
-    whole = steps(Rehearsal(curve, ACCURACY), make(HPARAMS))
-    interrupted = Rehearsal(curve, ACCURACY)
+    whole = steps(ReplayedSweep(curve, ACCURACY), make(HPARAMS))
+    interrupted = ReplayedSweep(curve, ACCURACY)
     begun = steps(interrupted, make(HPARAMS), done)
     fresh = make(HPARAMS)
     interrupted.brief(fresh)
@@ -137,7 +137,7 @@ def test_a_fresh_strategy_that_is_told_the_facts_goes_on_as_the_old_one_would(ma
 
 @every
 def test_a_trial_that_an_earlier_run_owes_something_is_not_proposed_and_its_end_is_heard(make: Make) -> None:
-    interrupted = Rehearsal(curve, ACCURACY)
+    interrupted = ReplayedSweep(curve, ACCURACY)
     steps(interrupted, make(HPARAMS), 2)
     first, second = interrupted.trials
     fresh = make(HPARAMS)
@@ -151,7 +151,7 @@ def test_a_trial_that_an_earlier_run_owes_something_is_not_proposed_and_its_end_
 
 @every
 def test_trials_that_fail_are_survived(make: Make) -> None:
-    rehearsal = Rehearsal(lambda values: curve(values) if values["units"] == 32 else [], ACCURACY)
+    rehearsal = ReplayedSweep(lambda values: curve(values) if values["units"] == 32 else [], ACCURACY)
     found = steps(rehearsal, make(HPARAMS))
     assert any(step.value is None for step in found)
     statuses = {trial.status for trial in rehearsal.trials}
@@ -161,21 +161,21 @@ def test_trials_that_fail_are_survived(make: Make) -> None:
 
 @every
 def test_trials_that_all_fail_come_to_an_end(make: Make) -> None:
-    assert all(step.value is None for step in steps(Rehearsal(lambda values: [], ACCURACY), make(HPARAMS)))
+    assert all(step.value is None for step in steps(ReplayedSweep(lambda values: [], ACCURACY), make(HPARAMS)))
 
 
 @every
 def test_trials_of_another_sweep_are_survived(make: Make) -> None:
     strategy, values = make(HPARAMS), {"units": 4096, "dropout": 0.7}
-    rehearsal = Rehearsal(curve, ACCURACY)
-    outside = Trial(1, combination_id(values), values)
+    rehearsal = ReplayedSweep(curve, ACCURACY)
+    outside = Trial(1, values)
     strategy.tell(TrialRecord(outside, ()))
     assert steps(rehearsal, strategy, 3)
 
 
 @every_search
 def test_intervals_are_searched_between_their_ends(make: Make) -> None:
-    found = steps(Rehearsal(curve, ACCURACY), make(WIDE), 12)
+    found = steps(ReplayedSweep(curve, ACCURACY), make(WIDE), 12)
     assert len(found) == 12
     assert all(step.values in searching(WIDE) for step in found)
     assert len({step.values["rate"] for step in found}) > 6
@@ -183,7 +183,7 @@ def test_intervals_are_searched_between_their_ends(make: Make) -> None:
 
 @pytest.mark.parametrize("make", [ALL[name] for name in QUICK], ids=QUICK)
 def test_a_thousand_asks_of_a_space_of_a_million_million_without_growth(make: Make) -> None:
-    strategy, rehearsal = make(HUGE), Rehearsal(curve, ACCURACY)
+    strategy, rehearsal = make(HUGE), ReplayedSweep(curve, ACCURACY)
     steps(rehearsal, strategy, 10)
     tracemalloc.start()
     steps(rehearsal, strategy, 490)
@@ -201,7 +201,7 @@ def test_several_grids_are_searched_as_one(make: Make) -> None:
     sgd = (HParam("optimizer", Discrete(["sgd"])), HParam("momentum", RealInterval(0.0, 0.9)))
     adam = (HParam("optimizer", Discrete(["adam"])), HParam("amsgrad", Discrete([True, False])))
     space = SearchSpace([sgd, adam])
-    found = steps(Rehearsal(curve, ACCURACY), _of_space(make, space), 12)
+    found = steps(ReplayedSweep(curve, ACCURACY), _of_space(make, space), 12)
     assert all(step.values in space for step in found)
     assert {step.values["optimizer"] for step in found} == {"sgd", "adam"}
     assert all(type(step.values.get("amsgrad", True)) is bool for step in found)
@@ -215,25 +215,25 @@ def _of_space(make: Make, space: SearchSpace) -> Strategy:
 
 
 def test_the_grid_is_proposed_in_its_declared_order() -> None:
-    found = [step.values for step in steps(Rehearsal(curve, ACCURACY), GRIDS["grid"](HPARAMS))]
+    found = [step.values for step in steps(ReplayedSweep(curve, ACCURACY), GRIDS["grid"](HPARAMS))]
     assert found == list(Grid(HPARAMS))
 
 
 def test_another_seed_is_another_order() -> None:
-    orders = [list(islice(searching(HPARAMS).sampled(seed), 12)) for seed in (1, 2)]
+    orders = [list(islice(searching(HPARAMS).sample(seed), 12)) for seed in (1, 2)]
     assert orders[0] != orders[1]
     assert sorted(map(combination_id, orders[0])) == sorted(map(combination_id, orders[1]))
 
 
 def test_halving_trains_few_to_the_end_and_each_from_where_it_stood() -> None:
-    found = steps(Rehearsal(curve, ACCURACY), GRIDS["grid, halving"](HPARAMS))
+    found = steps(ReplayedSweep(curve, ACCURACY), GRIDS["grid, halving"](HPARAMS))
     assert [(step.first, step.epochs) for step in found] == [(0, 1)] * 12 + [(1, 1)] * 4 + [(2, 3)] * 2
     best = max(Grid(HPARAMS), key=lambda values: curve(values)[-1])
     assert best in [step.values for step in found[12:]]
 
 
 def test_hyperband_goes_on_with_its_best_from_where_they_stood() -> None:
-    found = steps(Rehearsal(curve, ACCURACY), hyperband(WIDE))
+    found = steps(ReplayedSweep(curve, ACCURACY), hyperband(WIDE))
     begun = {combination_id(step.values): step for step in found if not step.first}
     promoted = [step for step in found if step.first]
     assert promoted

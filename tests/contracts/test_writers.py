@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 from sweeps import configured
 
-from gridsearch.hparams import combination_id
-from gridsearch.journal import Journal
-from gridsearch.record import SessionRecord
-from gridsearch.trials import Epoch, FailureKind, Outcome, Session, Status, Trial
-from gridsearch.writers import Background, Closes, Keeps, Writer, background_of, tell_whole
+from gridsearch.record.journal import Journal
+from gridsearch.trials import Epoch, FailureKind, Outcome, Session, SessionRecord, Status, Trial
+from gridsearch.writers import SupportsBackfill, SupportsClose, SweepInfo, Writer, describe_sweep, replay_session
 
 ODD = {"units": 256, "rate": 1e-4, "optimizer": 'a"d/a..m\n%', "flip": True, "recipe": "ours", "größe (µm)": 2.5}
 GOOD = {"accuracy": 0.75, "best_accuracy": 0.875, "best_epoch": 2.0, "seconds": 2.5}
@@ -41,7 +39,7 @@ Read = Callable[[Path], dict[str, Account]]
 class Kind:
     """A writer under test: how it is made, how it is read, what it calls an end."""
 
-    make: Callable[[Background], Writer]
+    make: Callable[[SweepInfo], Writer]
     read: Read
     states: tuple[str, str]
 
@@ -49,11 +47,11 @@ class Kind:
 def tensorboard() -> Kind:
     from writers.test_events import plugin_data, scalars
 
-    from gridsearch.writers.events import EventsWriter
+    from gridsearch.writers.tensorboard.events import EventsWriter
 
-    def read(home: Path) -> dict[str, Account]:
+    def read(logdir: Path) -> dict[str, Account]:
         found = {}
-        for directory in sorted(home.glob("run-*")):
+        for directory in sorted(logdir.glob("run-*")):
             first, *_, last = plugin_data(directory)
             shown = first.session_start_info.hparams
             values = {name: getattr(shown[name], shown[name].WhichOneof("kind")) for name in shown}
@@ -61,18 +59,18 @@ def tensorboard() -> Kind:
             found[directory.name] = Account(str(last.session_end_info.status), metrics, [], values)
         return found
 
-    return Kind(lambda background: EventsWriter(background.home, background.objective), read, ("1", "2"))
+    return Kind(lambda background: EventsWriter(background.logdir, background.objective), read, ("1", "2"))
 
 
 def wandb() -> Kind:
     from writers.wandb_files import directories, history, records, summaries
 
-    from gridsearch.writers.wandb_run import WandbWriter
+    from gridsearch.writers.wandb import WandbWriter
 
-    def read(home: Path) -> dict[str, Account]:
+    def read(logdir: Path) -> dict[str, Account]:
         found = {}
-        for run in summaries(home):
-            (directory,) = [each for each in directories(home) if each.name.endswith(f"-{run['run_id']}")]
+        for run in summaries(logdir):
+            (directory,) = [each for each in directories(logdir) if each.name.endswith(f"-{run['run_id']}")]
             metrics = {name: value for name, value in run["summary"].items() if name in GOOD}
             losses = [float(row["loss"]) for row in history(records(directory))]
             recipe = run["config"].pop("gridsearch.recipe")
@@ -86,10 +84,10 @@ def wandb() -> Kind:
 def mlflow() -> Kind:
     from mlflow import MlflowClient
 
-    from gridsearch.writers.mlflow_run import MlflowWriter, accepted_name
+    from gridsearch.writers.mlflow import MlflowWriter, accepted_name
 
-    def read(home: Path) -> dict[str, Account]:
-        client, found = MlflowClient(f"sqlite:///{home / 'mlflow.db'}"), {}
+    def read(logdir: Path) -> dict[str, Account]:
+        client, found = MlflowClient(f"sqlite:///{logdir / 'mlflow.db'}"), {}
         for run in client.search_runs(["1"], "tags.`gridsearch.session` != ''"):
             losses = client.get_metric_history(run.info.run_id, "epoch/loss")
             ordered = [metric.value for metric in sorted(losses, key=lambda metric: int(metric.step))]
@@ -121,42 +119,42 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def background(home: Path, empty_store: Path) -> Background:
+def background(logdir: Path, empty_store: Path) -> SweepInfo:
     """Of a sweep with one trial, in a folder with a name that is not kind to programs."""
-    place = home.parent / "a'; echo föö"
+    place = logdir.parent / "a'; echo föö"
     place.mkdir(parents=True)
     shutil.copy(empty_store, place)
     config = configured(place, {name: {"discrete": [value]} for name, value in ODD.items()})
     with Journal(place) as journal:
-        journal.settle(config, config.recipe())
+        journal.declare(config, config.recipe())
         with journal.transaction():
             journal.plan(ODD)
-        return background_of(journal.record(), "any")
+        return describe_sweep(journal.record(), "any")
 
 
 @pytest.fixture
-def writer(kind: Kind, background: Background) -> Iterator[Writer]:
+def writer(kind: Kind, background: SweepInfo) -> Iterator[Writer]:
     made = kind.make(background)
     yield made
-    if isinstance(made, Closes):
+    if isinstance(made, SupportsClose):
         made.close()
 
 
 def session(number: int, outcome: Outcome, *, repeat: int = 0) -> SessionRecord:
-    trial = Trial(number, combination_id(ODD), ODD)
-    return SessionRecord(Session(trial, repeat, 1, 7), outcome, 1e9, 1e9 + 2.5, told=False)
+    trial = Trial(number, ODD)
+    return SessionRecord(Session(trial, repeat, 1, 7), outcome, 1e9, 1e9 + 2.5, delivered=False)
 
 
 def epochs(of: SessionRecord) -> list[Epoch]:
     return [Epoch(of.name, n, metrics, 1e9 + n) for n, metrics in enumerate(EPOCHS)]
 
 
-COMPLETED = Outcome(Status.COMPLETED, metrics=GOOD, facts={"epochs": 3})
+COMPLETED = Outcome(Status.COMPLETED, metrics=GOOD, epochs=3)
 FAILED = Outcome.failed(FailureKind.EXCEPTION, 'it\'s 50% "out" of\tmemory\nand more')
 
 
 def close(writer: Writer) -> None:
-    if isinstance(writer, Closes):
+    if isinstance(writer, SupportsClose):
         writer.close()
 
 
@@ -166,11 +164,11 @@ def losses(account: Account) -> list[float]:
 
 
 def test_a_session_is_found_with_its_values_its_epochs_and_its_final_metrics(
-    kind: Kind, writer: Writer, background: Background
+    kind: Kind, writer: Writer, background: SweepInfo
 ) -> None:
-    tell_whole(writer, session(1, COMPLETED), epochs(session(1, COMPLETED)))
+    replay_session(writer, session(1, COMPLETED), epochs(session(1, COMPLETED)))
     close(writer)
-    (account,) = kind.read(background.home).values()
+    (account,) = kind.read(background.logdir).values()
     assert account.state == kind.states[0]
     assert account.metrics == pytest.approx(GOOD)
     assert losses(account) == [1.5, 0.25, 0.5]
@@ -178,17 +176,17 @@ def test_a_session_is_found_with_its_values_its_epochs_and_its_final_metrics(
 
 
 def test_a_failed_session_is_found_as_failed_and_without_final_metrics(
-    kind: Kind, writer: Writer, background: Background
+    kind: Kind, writer: Writer, background: SweepInfo
 ) -> None:
     failed = session(1, FAILED)
-    tell_whole(writer, failed, [*epochs(failed)[:1], Epoch(failed.name, 1, {"loss": math.nan, "lös s?": 1.0}, 1e9)])
+    replay_session(writer, failed, [*epochs(failed)[:1], Epoch(failed.name, 1, {"loss": math.nan, "lös s?": 1.0}, 1e9)])
     close(writer)
-    (account,) = kind.read(background.home).values()
+    (account,) = kind.read(background.logdir).values()
     assert (account.state, account.metrics) == (kind.states[1], {})
     assert losses(account)[0] == 1.5
 
 
-def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, background: Background) -> None:
+def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, background: SweepInfo) -> None:
     ends = [session(1, COMPLETED), session(2, FAILED), session(3, COMPLETED), session(3, COMPLETED, repeat=1)]
     for each in ends:
         writer.begin(session(each.session.trial.number, Outcome(Status.RUNNING), repeat=each.session.repeat))
@@ -198,7 +196,7 @@ def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, b
     for each in reversed(ends):
         writer.end(each)
     close(writer)
-    found = kind.read(background.home)
+    found = kind.read(background.logdir)
     good, bad = kind.states
     assert {name: account.state for name, account in sorted(found.items())} == {
         "run-0001": good,
@@ -209,37 +207,35 @@ def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, b
     assert all(losses(account) == [1.5, 0.25, 0.5] for account in found.values())
 
 
-def test_a_session_that_a_dead_process_began_is_told_again_and_is_there_once(
-    kind: Kind, background: Background
-) -> None:
+def test_a_session_that_a_dead_process_began_is_told_again_and_is_there_once(kind: Kind, background: SweepInfo) -> None:
     first = kind.make(background)
     first.begin(session(1, Outcome(Status.RUNNING)))
     first.epoch(epochs(session(1, COMPLETED))[0])
     close(first)
     second = kind.make(background)
-    tell_whole(second, session(1, COMPLETED), epochs(session(1, COMPLETED)))
+    replay_session(second, session(1, COMPLETED), epochs(session(1, COMPLETED)))
     close(second)
-    (account,) = kind.read(background.home).values()
+    (account,) = kind.read(background.logdir).values()
     assert account.state == kind.states[0]
     assert losses(account) == [1.5, 0.25, 0.5]
     assert account.metrics == pytest.approx(GOOD)
 
 
-def test_a_writer_that_keeps_accounts_knows_which_are_complete(kind: Kind, background: Background) -> None:
+def test_a_writer_that_keeps_accounts_knows_which_are_complete(kind: Kind, background: SweepInfo) -> None:
     writer, done = kind.make(background), session(1, COMPLETED)
-    if not isinstance(writer, Keeps):
+    if not isinstance(writer, SupportsBackfill):
         pytest.skip("this one does not say that it does")
     assert not writer.has(done, 3)
     writer.begin(session(1, Outcome(Status.RUNNING)))
     assert not writer.has(done, 3)
     writer.end(done)
     assert not writer.has(done, 3), "it was not told the epochs"
-    tell_whole(writer, done, epochs(done))
+    replay_session(writer, done, epochs(done))
     assert writer.has(done, 3)
     assert not writer.has(session(1, FAILED), 3)
     assert not writer.has(session(2, COMPLETED), 3)
     close(writer)
     again = kind.make(background)
-    assert isinstance(again, Keeps)
+    assert isinstance(again, SupportsBackfill)
     assert again.has(done, 3)
     close(again)

@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from picture_files import competition, tree, write_zip
+from waiting import wait_until
 
 from gridsearch.datasets import parallel
 from gridsearch.datasets.inspection import inspect
@@ -159,10 +159,16 @@ def test_a_worker_that_is_killed_is_told_and_nothing_left(tmp_path, monkeypatch)
 
     def kill_a_worker(done, total):
         if done == 20:
-            for child in psutil.Process().children():
-                if "spawn_main" in " ".join(child.cmdline()):
-                    child.kill()
-            time.sleep(0.2)
+            killed = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+            for child in killed:
+                child.kill()
+            wait_until(lambda: not any(map(lives, killed)))
+
+    def lives(child):
+        try:
+            return child.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
     with pytest.raises(DataError, match="a process that decodes pictures died"):
         prepare(many, tmp_path / "data", workers=2, on_progress=kill_a_worker)

@@ -8,8 +8,8 @@ import pytest
 
 from gridsearch.errors import UserError
 from gridsearch.executors import placement
-from gridsearch.executors.placement import MEMORY_OF_A_WORKER, Place, places
-from gridsearch.hardware import Gpu
+from gridsearch.executors.placement import MEMORY_OF_A_WORKER, Place, choose_places
+from gridsearch.system.hardware import Gpu
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, processors: int, workers_in_memory: float, gpus: int = 0) -> None:
@@ -37,17 +37,19 @@ def test_without_gpus_processors_are_shared_out_as_memory_allows(
     monkeypatch: pytest.MonkeyPatch, processors: int, memory: float, wanted: dict[str, int], expected: list[Place]
 ) -> None:
     machine(monkeypatch, processors, memory)
-    assert places(**wanted) == expected
+    assert choose_places(**wanted) == expected
 
 
 def test_with_gpus_there_is_a_worker_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, processors=16, workers_in_memory=1, gpus=2)
-    assert places() == [Place(8, "0"), Place(8, "1")]
-    assert places(gpus=1) == [Place(16, "0")]
-    assert places(workers=3, threads=2) == [Place(2, "0"), Place(2, "1"), Place(2, "0")]
-    assert {place.gpu for place in places(gpus=0)} == {""}, "the GPUs are hidden from workers that shall not use them"
+    assert choose_places() == [Place(8, "0"), Place(8, "1")]
+    assert choose_places(gpus=1) == [Place(16, "0")]
+    assert choose_places(workers=3, threads=2) == [Place(2, "0"), Place(2, "1"), Place(2, "0")]
+    assert {place.gpu for place in choose_places(gpus=0)} == {""}, (
+        "the GPUs are hidden from workers that shall not use them"
+    )
     with pytest.raises(UserError, match="3 GPUs are wanted, 2 can be used"):
-        places(gpus=3)
+        choose_places(gpus=3)
 
 
 def test_what_a_worker_is_told() -> None:
@@ -61,6 +63,6 @@ def test_what_a_worker_is_told() -> None:
 def test_no_processor_is_idle_and_none_is_promised_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     for processors, memory in itertools.product(range(1, 40), (0.5, 1, 3, 7, 50)):
         machine(monkeypatch, processors, memory)
-        found = places()
+        found = choose_places()
         used = sum(place.threads for place in found)
         assert processors - len(found) < used <= processors

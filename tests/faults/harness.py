@@ -1,4 +1,4 @@
-"""Sweeps in processes of their own that are killed for real, and what must hold of the home afterwards."""
+"""Sweeps in processes of their own that are killed for real, and what must hold of the log directory afterwards."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pathlib import Path
 
 import psutil
 
-from gridsearch.check import check
-from gridsearch.record import DATABASE, Record
+from gridsearch.record.database import DATABASE
+from gridsearch.record.reader import Record
 from gridsearch.trials import Status
+from gridsearch.writers.tensorboard.check import check
 
 SECONDS_TO_DIE = 10.0
 
@@ -30,7 +31,7 @@ class Sweep:
     environment: dict[str, str]
 
     @property
-    def home(self) -> Path:
+    def logdir(self) -> Path:
         return self.folder / "logs" / "hparam_tuning"
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -95,17 +96,17 @@ def members(session: int) -> list[int]:
     return found
 
 
-def assert_whole(home: Path, combinations: int) -> Record:
+def assert_whole(logdir: Path, combinations: int) -> Record:
     """Every combination completed exactly once, the record sound, the dashboard in agreement."""
-    database = sqlite3.connect(home / DATABASE)
+    database = sqlite3.connect(logdir / DATABASE)
     assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     database.close()
-    record = Record.read(home)
+    record = Record.read(logdir)
     assert len({trial.trial.id for trial in record.trials}) == len(record.trials) == combinations
     for trial in record.trials:
         assert [session.status for session in trial.sessions].count(Status.COMPLETED) == 1, trial
         assert trial.status is Status.COMPLETED
-    verdict = check(home)
+    verdict = check(logdir)
     assert verdict.ok, verdict.differences[:5]
     return record
 

@@ -10,7 +10,7 @@ import pytest
 from faults.harness import Sweep, assert_whole, kill_all
 from faults.test_killed import TRAINING, sweep_in
 
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
 
 pytestmark = pytest.mark.slow
 
@@ -22,31 +22,31 @@ ONE = (
 
 
 def last_epochs(sweep: Sweep) -> dict[int, dict[str, float]]:
-    return {epoch: dict(metrics) for epoch, metrics in list(read_epochs(sweep.home).values())[-1].items()}
+    return {epoch: dict(metrics) for epoch, metrics in list(read_epochs(sweep.logdir).values())[-1].items()}
 
 
 def test_a_killed_trial_goes_on_from_its_last_epoch_and_ends_as_if_nothing_had_been(pictures: Path) -> None:
     untouched = sweep_in(pictures.parent, ONE)
     assert untouched.finish() == 0
-    assert not list((untouched.home / "checkpoints").iterdir()), "what is done needs no checkpoint"
+    assert not list((untouched.logdir / "checkpoints").iterdir()), "what is done needs no checkpoint"
     expected = last_epochs(untouched)
     assert len({metrics["loss"] for metrics in expected.values()}) == 30, "it learns, and what dropout does matters"
-    untouched.home.rename(untouched.home.with_name("untouched"))
+    untouched.logdir.rename(untouched.logdir.with_name("untouched"))
 
     killed = sweep_in(pictures.parent, ONE)
     process = killed.start()
     deadline = time.monotonic() + 60
-    while not list(killed.home.glob("checkpoints/run-0001/epoch-0000[3-9]")):
+    while not list(killed.logdir.glob("checkpoints/run-0001/epoch-0000[3-9]")):
         assert time.monotonic() < deadline, killed.said()
         time.sleep(0.01)
     kill_all(process.pid)
     process.wait()
     assert killed.finish() == 0, killed.said()
 
-    assert_whole(killed.home, 1)
-    assert [s.name for s in Record.read(killed.home).sessions] == ["run-0001", "run-0001-a2"]
+    assert_whole(killed.logdir, 1)
+    assert [s.name for s in Record.read(killed.logdir).sessions] == ["run-0001", "run-0001-a2"]
     trained = [
-        int(n) for n in re.findall(r"^epoch (\d+) ", (killed.home / "run-0001-a2" / "log.txt").read_text(), re.M)
+        int(n) for n in re.findall(r"^epoch (\d+) ", (killed.logdir / "run-0001-a2" / "log.txt").read_text(), re.M)
     ]
     assert trained[0] > 3, "the epochs before the checkpoint were not trained again"
     assert trained[-1] == 30

@@ -10,19 +10,19 @@ import pytest
 
 keras_tuner = pytest.importorskip("keras_tuner")
 
-from gridsearch.config import SweepConfig  # noqa: E402
+from gridsearch.config.sweep_config import SweepConfig  # noqa: E402
 from gridsearch.errors import SweepFileError  # noqa: E402
-from gridsearch.grid import space_of  # noqa: E402
-from gridsearch.hparams import Discrete, IntInterval, RealInterval  # noqa: E402
-from gridsearch.kerastuner.discovery import declared  # noqa: E402
-from gridsearch.kerastuner.domains import grids_of  # noqa: E402
+from gridsearch.hparams.domain import Discrete, IntInterval, RealInterval  # noqa: E402
+from gridsearch.hparams.grid import space_of  # noqa: E402
+from gridsearch.kerastuner.discovery import declare_grids  # noqa: E402
+from gridsearch.kerastuner.domains import grids_from_space  # noqa: E402
 from gridsearch.training.hyperparameters import Hyperparameters  # noqa: E402
 
 
 def domains(declare: Any) -> dict[str, Any]:
     hp = Hyperparameters()
     declare(hp)
-    (grid,) = grids_of(hp.space)
+    (grid,) = grids_from_space(hp.space)
     return {hparam.name: hparam.domain for hparam in grid}
 
 
@@ -73,7 +73,7 @@ def conditional(hp: Any) -> None:
 
 
 def test_conditional_scopes_are_grids_with_the_right_number_of_combinations() -> None:
-    grids = declared(conditional)
+    grids = declare_grids(conditional)
     space = space_of(grids)
     by_hand = 2 * (3 * 2) + 2 * (1 + 3) + 2 * 1
     assert len(space) == by_hand == 22
@@ -92,9 +92,9 @@ def test_a_name_that_means_two_things_is_refused() -> None:
         hp.Int("units", 10, 40)
 
     with pytest.raises(ValueError, match=r"'units' is declared twice, as .*max_value: 4.* and as .*max_value: 40"):
-        declared(build)
+        declare_grids(build)
     with pytest.raises(ValueError, match=r"names that begin with 'tuner/'"):
-        declared(lambda hp: hp.Fixed("tuner/epochs", 3))
+        declare_grids(lambda hp: hp.Fixed("tuner/epochs", 3))
 
 
 SWEEP = """
@@ -108,7 +108,7 @@ batch_size = 4
 [training]
 epochs = 1
 [sweep]
-logdir = "{home}"
+logdir = "{logdir}"
 workers = 1
 trials = 2
 """
@@ -137,19 +137,19 @@ def clashing(hp):
 
 
 @pytest.mark.slow
-def test_a_build_model_of_kerastuners_is_swept_as_it_is(pictures: Path, home: Path, tmp_path: Path) -> None:
-    from gridsearch.sweeping import sweep
+def test_a_build_model_of_kerastuners_is_swept_as_it_is(pictures: Path, logdir: Path, tmp_path: Path) -> None:
+    from gridsearch.runner.sweep import sweep
     from gridsearch.trials import Status
 
     (tmp_path / "theirs.py").write_text(MODEL)
     file = tmp_path / "sweep.toml"
-    file.write_text(SWEEP.format(build="theirs:build_model", data=pictures, home=home))
+    file.write_text(SWEEP.format(build="theirs:build_model", data=pictures, logdir=logdir))
     config = SweepConfig.load(file)
     assert len(config.space) == 3 + 3 * 3
     record = sweep(config).record
     assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 2, record.sessions[0].outcome.message
     assert record.trials[0].trial.values == {"units": 4, "optimizer": "adam"}
-    file.write_text(SWEEP.format(build="theirs:clashing", data=pictures, home=home))
+    file.write_text(SWEEP.format(build="theirs:clashing", data=pictures, logdir=logdir))
     with pytest.raises(
         SweepFileError, match=r"model\.build = 'theirs:clashing': ValueError: 'units' is declared twice"
     ):

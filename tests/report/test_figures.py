@@ -12,18 +12,18 @@ from PIL import Image
 from records import made, record_of
 from sweeps import configured
 
-from gridsearch.hparams import HParam, RealInterval
-from gridsearch.record import read_epochs
-from gridsearch.report.facts import facts_of
+from gridsearch.hparams.domain import HParam, RealInterval
+from gridsearch.record.reader import read_epochs
+from gridsearch.report.facts import collect_facts
 from gridsearch.report.figures import FIGURES, write_figures
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 X = HParam("x", RealInterval(0.0, 1.0, points=2))
 
 
-def test_every_figure_of_a_sweep_with_hostile_names(home: Path, tmp_path: Path) -> None:
-    record = sweep(configured(home, HOSTILE, "objectives:scored")).record
-    facts = facts_of(record, read_epochs(home))
+def test_every_figure_of_a_sweep_with_hostile_names(logdir: Path, tmp_path: Path) -> None:
+    record = sweep(configured(logdir, HOSTILE, "objectives:scored")).record
+    facts = collect_facts(record, read_epochs(logdir))
     written = write_figures(facts, tmp_path / "one" / "two")
     assert sorted(file.name for file in written) == sorted(f"{n}.{kind}" for n in FIGURES for kind in ("png", "svg"))
     for file in written:
@@ -40,21 +40,21 @@ def test_every_figure_of_a_sweep_with_hostile_names(home: Path, tmp_path: Path) 
     [([], []), ([made(1, {"x": 0.1}, [{"accuracy": 0.5, "seconds": 1.0}])], ["effects", "parallel", "time"])],
 )
 def test_what_there_is_no_data_for_is_not_written(tmp_path: Path, trials: list[object], names: list[str]) -> None:
-    facts = facts_of(record_of([X], trials), {})  # type: ignore[arg-type]
+    facts = collect_facts(record_of([X], trials), {})  # type: ignore[arg-type]
     written = write_figures(facts, tmp_path / "one")
     assert sorted({file.stem for file in written}) == names
     again = write_figures(facts, tmp_path / "again")
     assert [file.read_bytes() for file in again] == [file.read_bytes() for file in written]
 
 
-def test_without_matplotlib_the_cure_is_named(home: Path, tmp_path: Path) -> None:
-    sweep(configured(home, {"x": {"discrete": [0.5]}}))
+def test_without_matplotlib_the_cure_is_named(logdir: Path, tmp_path: Path) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
     hide = "import sys; sys.modules['matplotlib'] = None; from gridsearch.cli import main; main()"
-    command = [sys.executable, "-c", hide, "report", str(home), "--figures", str(tmp_path / "figures")]
+    command = [sys.executable, "-c", hide, "report", str(logdir), "--figures", str(tmp_path / "figures")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == (
         "gridsearch: --figures: matplotlib is not installed\n"
         "  Install it: pip install 'gridsearch[figures]'; report.html shows the same without.\n"
     )
-    assert (home / "report.html").exists()
+    assert (logdir / "report.html").exists()

@@ -16,13 +16,13 @@ from playwright.sync_api import Browser, Page, expect
 from records import made, record_of, recorded
 from sweeps import configured
 
-from gridsearch.hparams import Discrete, HParam, RealInterval
-from gridsearch.record import Record, TrialRecord
-from gridsearch.report.facts import facts_of
+from gridsearch.hparams.domain import Discrete, HParam, RealInterval
+from gridsearch.record.reader import Record
+from gridsearch.report.facts import collect_facts
 from gridsearch.report.page import page as page_of
 from gridsearch.report.page import write_report
-from gridsearch.sweeping import sweep
-from gridsearch.trials import FailureKind, Outcome, Status
+from gridsearch.runner.sweep import sweep
+from gridsearch.trials import FailureKind, Outcome, Status, TrialRecord
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """24 combinations, some of which failed, and their report."""
-    record = sweep(configured(tmp_path_factory.mktemp("swept") / "home", SMALL, "objectives:scored")).record
+    record = sweep(configured(tmp_path_factory.mktemp("swept") / "logdir", SMALL, "objectives:scored")).record
     assert 0 < record.count(Status.FAILED) < 10
     write_report(record)
     return record
@@ -50,7 +50,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 @pytest.fixture
 def page(browser: Browser, swept: Record) -> Iterator[Page]:
-    with opened(browser, swept.home / "report.html") as shown:
+    with opened(browser, swept.logdir / "report.html") as shown:
         yield shown
 
 
@@ -210,7 +210,7 @@ def test_dark_and_light_and_paper(browser: Browser, swept: Record) -> None:
     def ground(page: Page) -> str:
         return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
-    with opened(browser, swept.home / "report.html", color_scheme="dark") as page:
+    with opened(browser, swept.logdir / "report.html", color_scheme="dark") as page:
         assert ground(page) == "rgb(21, 24, 28)"
         dark = painted(page)
         page.emulate_media(media="print")
@@ -239,12 +239,12 @@ TOUCHING = """() => {
 
 
 @pytest.mark.parametrize("width", [800, 1400, 1920])
-def test_no_label_touches_another_with_twelve_hparams(browser: Browser, home: Path, width: int) -> None:
+def test_no_label_touches_another_with_twelve_hparams(browser: Browser, logdir: Path, width: int) -> None:
     hparams = {
         name: {**d, "points": 2} if "points" in d else {"discrete": d["discrete"][:2]} for name, d in TWELVE.items()
     }
-    write_report(sweep(configured(home, hparams, "objectives:scored")).record)
-    with opened(browser, home / "report.html", viewport={"width": width, "height": 900}) as page:
+    write_report(sweep(configured(logdir, hparams, "objectives:scored")).record)
+    with opened(browser, logdir / "report.html", viewport={"width": width, "height": 900}) as page:
         assert page.locator(".parallel .axis").count() == 13
         assert page.evaluate(TOUCHING) == []
         assert not page.locator("th button > span").evaluate_all(
@@ -252,11 +252,11 @@ def test_no_label_touches_another_with_twelve_hparams(browser: Browser, home: Pa
         ), "what is shortened can be read in full by its title"
 
 
-def test_whatever_names_and_values_hold_is_text(browser: Browser, home: Path) -> None:
-    record = sweep(configured(home, HOSTILE, "objectives:scored")).record
+def test_whatever_names_and_values_hold_is_text(browser: Browser, logdir: Path) -> None:
+    record = sweep(configured(logdir, HOSTILE, "objectives:scored")).record
     assert record.count(Status.FAILED)
     write_report(record)
-    with opened(browser, home / "report.html") as page:
+    with opened(browser, logdir / "report.html") as page:
         assert page.locator("img, iframe, object, embed").count() == 0
         assert page.locator("script").count() == 2, "the facts and the page's own"
         shown = page.locator(".parallel .axis").evaluate_all("all => all.map(a => a.dataset.axis)")
@@ -283,7 +283,9 @@ X = HParam("x", RealInterval(0.0, 1.0, points=2))
 def failed(number: int) -> TrialRecord:
     trial = made(number, {"x": number / 10}, [{}])
     outcome = Outcome.failed(FailureKind.DIVERGED, "loss is nan in epoch 1")
-    return TrialRecord(trial.trial, tuple(type(s)(s.session, outcome, 0.0, 1.0, told=True) for s in trial.sessions))
+    return TrialRecord(
+        trial.trial, tuple(type(s)(s.session, outcome, 0.0, 1.0, delivered=True) for s in trial.sessions)
+    )
 
 
 @pytest.mark.parametrize(
@@ -299,7 +301,7 @@ def failed(number: int) -> TrialRecord:
 )  # fmt: skip
 def test_a_page_with_little_to_show_says_so(browser: Browser, tmp_path: Path, record: Record, words: str) -> None:
     file = tmp_path / "report.html"
-    file.write_text(page_of(facts_of(record, {})))
+    file.write_text(page_of(collect_facts(record, {})))
     with opened(browser, file) as page:
         if "metric yet" in words:
             page.locator("#metric").evaluate(
@@ -319,7 +321,7 @@ def test_two_thousand_trials_are_no_burden(browser: Browser, tmp_path: Path) -> 
     }
     assert len(record.trials) == 2000
     file = tmp_path / "report.html"
-    file.write_text(page_of(facts_of(record, epochs)))
+    file.write_text(page_of(collect_facts(record, epochs)))
     assert file.stat().st_size < 10e6
     with opened(browser, file) as page:
         assert len(rows(page)) == 100

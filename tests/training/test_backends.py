@@ -24,18 +24,18 @@ import keras
 import gridsearch
 from gridsearch.training.images import Pipelines
 
-data, home = map(Path, sys.argv[1:3])
+data, logdir = map(Path, sys.argv[1:3])
 config = gridsearch.SweepConfig.model_validate({
     "hparams": {"optimizer": {"discrete": ["adam", "sgd", "rmsprop"]}, "learning_rate": {"discrete": [0.02]},
                 "dropout": {"discrete": [0.1, 0.2]}, "num_units": {"discrete": [4]}},
     "data": {"train": data / "train", "validation": data / "validation", "image_size": 8, "batch_size": 4},
     "augmentation": {"rescale": 1 / 255, "rotation_range": 20},
     "training": {"epochs": 3, "precision": "float32"},
-    "sweep": {"logdir": home, "executor": "inline"},
+    "sweep": {"logdir": logdir, "executor": "inline"},
 })
 record = gridsearch.sweep(config).record
 best = record.ranked()[0]
-model = keras.models.load_model(home / "models" / f"{best.trial.name}.keras")
+model = keras.models.load_model(logdir / "models" / f"{best.trial.name}.keras")
 pipelines = Pipelines(config.settings_for(best.trial.values), seed=0)
 batches = list(pipelines.epochs(0, 1))[pipelines.steps:]
 pictures, classes = (np.concatenate(part) for part in zip(*batches))
@@ -57,7 +57,7 @@ def test_another_backend_trains_and_records_what_its_model_does(pictures: Path, 
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: pip install 'gridsearch[{backend}]'")
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(pictures), str(tmp_path / "home")],
+        [sys.executable, "-c", SCRIPT, str(pictures), str(tmp_path / "logdir")],
         env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from gridsearch.training.lean import lean, varied_dropouts
+from gridsearch.training.lean import make_lean, varied_dropouts
 from gridsearch.training.lean.dropout import _dropping
 
 OPTIMIZERS = {
@@ -75,7 +75,7 @@ def test_an_optimizer_in_one_pass_is_the_optimizer(name: str, policy: str, all_l
     keras.config.set_dtype_policy(policy)
     try:
         stock, losses = trained(network(make(0.01)))
-        fused, fused_losses = trained(lean(network(make(0.01))))
+        fused, fused_losses = trained(make_lean(network(make(0.01))))
     finally:
         keras.config.set_dtype_policy("float32")
     if policy == "mixed_bfloat16":  # a last digit decides how an activation is rounded, and that the next gradient
@@ -90,7 +90,7 @@ def test_an_optimizer_in_one_pass_is_the_optimizer(name: str, policy: str, all_l
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_kernel_is_really_in_the_step(name: str, all_large: bool) -> None:
     kinds = {"sgd": "ResourceApplyGradientDescent", "adam": "ResourceApplyAdam", "rmsprop": "ResourceApplyRMSProp"}
-    assert (kinds[name] in operations(lean(network(OPTIMIZERS[name][0](0.01))))) is not all_large
+    assert (kinds[name] in operations(make_lean(network(OPTIMIZERS[name][0](0.01))))) is not all_large
     assert kinds[name] not in operations(network(OPTIMIZERS[name][0](0.01)))
 
 
@@ -102,14 +102,14 @@ def test_a_step_is_traced_once() -> None:
         return len(seen)
 
     assert traces(network(keras.optimizers.Adam(0.01))) == 2
-    assert traces(lean(network(keras.optimizers.Adam(0.01)))) == 1
+    assert traces(make_lean(network(keras.optimizers.Adam(0.01)))) == 1
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_no_gradient_of_large_weights_is_cast_by_itself(policy: str, all_large: bool) -> None:
     keras.config.set_dtype_policy(policy)
     try:
-        model = lean(network(keras.optimizers.Adam(0.01)))
+        model = make_lean(network(keras.optimizers.Adam(0.01)))
         function = tf.function(lambda x, y: model.train_step((x, y)))
         graph = function.get_concrete_function(np.zeros((2, 8, 8, 3), "float32"), np.eye(2, dtype="float32")).graph
     finally:
@@ -133,7 +133,7 @@ def test_no_gradient_of_large_weights_is_cast_by_itself(policy: str, all_large: 
 )
 def test_what_no_kernel_covers_is_left_to_keras(optimizer: Any, all_large: bool) -> None:
     stock, _ = trained(network(optimizer()))
-    same, _ = trained(lean(network(optimizer())))
+    same, _ = trained(make_lean(network(optimizer())))
     difference = max(np.abs(one - other).max() for one, other in zip(stock, same, strict=True))
     assert difference <= (2e-4 if all_large else 0)
 
@@ -143,7 +143,7 @@ def test_clipping_decay_and_averages_go_on_working(name: str, all_large: bool) -
     make, tolerance = OPTIMIZERS[name]
     options = {"clipnorm": 0.05, "weight_decay": 0.1, "use_ema": True, "ema_momentum": 0.5}
     stock, _ = trained(network(make(0.01, **options)))
-    fused, _ = trained(lean(network(make(0.01, **options))))
+    fused, _ = trained(make_lean(network(make(0.01, **options))))
     plain, _ = trained(network(make(0.01)))
     assert all(np.abs(one - other).max() <= max(tolerance, 1e-6) for one, other in zip(stock, fused, strict=True))
     assert any(np.abs(one - other).max() > 1e-3 for one, other in zip(plain, fused, strict=True))
@@ -159,7 +159,7 @@ def test_sparse_gradients_are_left_to_keras(name: str, all_large: bool) -> None:
         return model
 
     results = []
-    for model in (words(), lean(words())):
+    for model in (words(), make_lean(words())):
         for step in range(4):
             model.train_on_batch(np.array([[step, 1, 2, 2]]), np.ones((1, 1)))
         results.append(model.get_weights())
@@ -172,7 +172,7 @@ def dropped(rate: float, shape: tuple[int, ...], seed: int = 1, dtype: str = "fl
     layers = [keras.layers.Dropout(rate, dtype=dtype) for _ in range(2)]
     model = keras.Sequential([keras.layers.Input(shape[1:]), *layers])
     model.compile("sgd", "mse")
-    lean(model)
+    make_lean(model)
     ones = tf.ones(shape)
     return [np.asarray(tf.cast(layer(ones, training=True), tf.float32)) for _ in range(2) for layer in layers]
 
@@ -198,7 +198,7 @@ def test_dropout_follows_the_seed_and_does_nothing_at_inference() -> None:
     one, again, other = (dropped(0.3, (8, 40), seed) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-    model = lean(network(keras.optimizers.SGD(), dropout=0.9))
+    model = make_lean(network(keras.optimizers.SGD(), dropout=0.9))
     pictures = np.random.default_rng(0).random((4, 8, 8, 3), "float32")
     assert np.array_equal(model(pictures, training=False), model(pictures, training=False))
 
@@ -222,7 +222,7 @@ def test_dropout_works_where_xla_compiles_the_whole_step_and_is_keras_s_on_a_gpu
     for jit in (True, False):
         model = network(keras.optimizers.Adam(0.01), dropout=0.3)
         model.compile(keras.optimizers.Adam(0.01), "categorical_crossentropy", metrics=["accuracy"], jit_compile=jit)
-        losses.append(trained(lean(model), 3)[1])
+        losses.append(trained(make_lean(model), 3)[1])
         assert len(varied_dropouts(model)) == 1
     assert np.allclose(*losses, atol=1e-4), "the same units are dropped"
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
@@ -233,7 +233,7 @@ def test_without_xla_there_are_kernels_and_keras_s_own_dropout(monkeypatch: pyte
     monkeypatch.setattr("gridsearch.training.lean.optimizers.LARGE", 1)
     for part in ("dropout", "optimizers"):
         monkeypatch.setattr(f"gridsearch.training.lean.{part}.has_xla", lambda: False)
-    model = lean(network(keras.optimizers.Adam(0.01), dropout=0.3))
+    model = make_lean(network(keras.optimizers.Adam(0.01), dropout=0.3))
     assert varied_dropouts(model) == []
     assert "ResourceApplyAdam" in operations(model)
 
@@ -269,7 +269,7 @@ def test_relu_behind_a_pooling_is_the_same_to_the_last_bit(pool: dict[str, Any],
     keras.config.set_dtype_policy(policy)
     try:
         stock, losses = trained(pooling(convolution, pool))
-        model = lean(pooling(convolution, pool))
+        model = make_lean(pooling(convolution, pool))
         same, same_losses = trained(model)
     finally:
         keras.config.set_dtype_policy("float32")
@@ -283,7 +283,7 @@ def test_relu_behind_a_pooling_is_the_same_to_the_last_bit(pool: dict[str, Any],
 def test_a_bias_goes_behind_a_pooling_in_float32_and_there_alone() -> None:
     def fused(**convolution: Any) -> bool:
         """Whether the convolution's output is biased, at its own height."""
-        model = lean(pooling({"activation": "relu", **convolution}, {}))
+        model = make_lean(pooling({"activation": "relu", **convolution}, {}))
         function = tf.function(lambda x: model(x, training=False))
         graph = function.get_concrete_function(np.zeros((2, 8, 8, 3), "float32")).graph
         biases = [operation for operation in graph.get_operations() if operation.type in ("BiasAdd", "AddV2")]
@@ -298,8 +298,8 @@ def test_a_dropout_behind_a_pooling_takes_its_relu_over(policy: str) -> None:
     keras.config.set_dtype_policy(policy)
     try:
         apart, taken = (pooling({"activation": "relu"}, {}, rate=0.3) for _ in range(2))
-        lean(taken)
-        lean(apart)
+        make_lean(taken)
+        make_lean(apart)
         apart.layers[2].call.relu = False  # in its own place again
         for layer in apart.layers[:2]:
             layer.call = partial(type(layer).call, layer)
@@ -325,21 +325,21 @@ def test_what_is_not_a_number_stays_so_through_a_dropout_with_a_relu() -> None:
 def test_relu_is_behind_a_pooling_only_where_nothing_else_sees_it() -> None:
     relu = {"activation": "relu"}
     assert sizes_of_relus(pooling(relu, {})) == [6]
-    assert sizes_of_relus(lean(pooling(relu, {}))) == [3]
-    assert sizes_of_relus(lean(pooling(relu, {}, rate=0.5))) == []
-    assert sizes_of_relus(lean(pooling(relu, {}, between=True))) == [6]
-    assert sizes_of_relus(lean(pooling({**relu, "activity_regularizer": "l2"}, {}))) == [6]
-    assert sizes_of_relus(lean(pooling({"activation": "relu6"}, {}))) == []
+    assert sizes_of_relus(make_lean(pooling(relu, {}))) == [3]
+    assert sizes_of_relus(make_lean(pooling(relu, {}, rate=0.5))) == []
+    assert sizes_of_relus(make_lean(pooling(relu, {}, between=True))) == [6]
+    assert sizes_of_relus(make_lean(pooling({**relu, "activity_regularizer": "l2"}, {}))) == [6]
+    assert sizes_of_relus(make_lean(pooling({"activation": "relu6"}, {}))) == []
     stock = pooling(relu, {})
     functional = keras.Model(stock.inputs, stock.outputs)
     functional.compile(keras.optimizers.SGD(0.1), "categorical_crossentropy")
-    assert sizes_of_relus(lean(functional)) == [6]
+    assert sizes_of_relus(make_lean(functional)) == [6]
 
 
 # Keras on its way through numpy 2, for which it does not yet pass on what numpy asks.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_what_is_saved_is_keras_s_own(tmp_path: Path) -> None:
-    model = lean(network(keras.optimizers.Adam(0.01), dropout=0.2))
+    model = make_lean(network(keras.optimizers.Adam(0.01), dropout=0.2))
     trained(model, 2)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
@@ -353,8 +353,8 @@ def test_nothing_stays_of_a_model_that_was_let_go(all_large: bool) -> None:
         gc.collect()
         return sum(isinstance(found, FuncGraph) for found in gc.get_objects())
 
-    trained(lean(network(keras.optimizers.Adam(0.01), dropout=0.2)), 2)  # dropout's own graph is shared and stays
+    trained(make_lean(network(keras.optimizers.Adam(0.01), dropout=0.2)), 2)  # dropout's own graph is shared and stays
     before = graphs()
     for _ in range(2):
-        trained(lean(network(keras.optimizers.Adam(0.01), dropout=0.2)), 2)
+        trained(make_lean(network(keras.optimizers.Adam(0.01), dropout=0.2)), 2)
     assert graphs() == before, "graphs hold on to the weights that they were traced with"

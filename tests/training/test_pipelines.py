@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from sweeps import TESTS
 
-from gridsearch.config import Settings, SweepConfig
-from gridsearch.training.images import Ahead, ImageDataGenerator, Pipelines
+from gridsearch.config.sweep_config import Settings, SweepConfig
+from gridsearch.training.images import ImageDataGenerator, Pipelines, Prefetcher
 
 AUGMENTATION = {
     "rescale": "1/255",
@@ -131,7 +131,7 @@ def counting(made: list[int]) -> Iterator[int]:
 
 def test_items_come_in_order_a_few_ahead_and_leaving_ends_the_thread() -> None:
     made: list[int] = []
-    with Ahead(lambda: counting(made), ahead=2) as items:
+    with Prefetcher(lambda: counting(made), ahead=2) as items:
         assert [next(items) for _ in range(5)] == [0, 1, 2, 3, 4]
         time.sleep(0.05)
         assert len(made) <= 5 + 2 + 1
@@ -143,9 +143,9 @@ def test_the_end_and_an_error_reach_whoever_takes_the_items() -> None:
         yield 1
         raise OSError("the disk is gone")
 
-    with Ahead(lambda: iter([1, 2])) as items:
+    with Prefetcher(lambda: iter([1, 2])) as items:
         assert list(items) == [1, 2]
-    with Ahead(failing) as items:
+    with Prefetcher(failing) as items:
         assert next(items) == 1
         with pytest.raises(OSError, match="the disk is gone"):
             next(items)

@@ -15,39 +15,39 @@ import pytest
 from PIL import Image
 from sweeps import TESTS
 
-from gridsearch.config import SweepConfig
-from gridsearch.record import Record
-from gridsearch.sweeping import sweep
+from gridsearch.config.sweep_config import SweepConfig
+from gridsearch.record.reader import Record
+from gridsearch.runner.sweep import sweep
 from gridsearch.training.predict import predict as ask
 
 pytestmark = pytest.mark.slow
 
 
-def predict(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gridsearch", "predict", "--logdir", str(home), *arguments]
+def predict(logdir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gridsearch", "predict", "--logdir", str(logdir), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": ""})
 
 
 @pytest.fixture
-def record(pictures: Path, home: Path) -> Record:
+def record(pictures: Path, logdir: Path) -> Record:
     tables = {
         "hparams": {"image_size": {"discrete": [8, 10]}, "learning_rate": {"discrete": [0.03]}},
         "data": {"train": str(pictures / "train"), "validation": str(pictures / "validation"), "batch_size": 5},
         "augmentation": {"rescale": "1/255", "samplewise_center": True, "rotation_range": 90},
         "training": {"epochs": 12, "keep_models": 1},
         "model": {"build": "networks:tiny"},
-        "sweep": {"logdir": str(home), "workers": 1},
+        "sweep": {"logdir": str(logdir), "workers": 1},
     }
     return sweep(SweepConfig.validate_tables(tables, where="test", folder=TESTS)).record
 
 
 def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
-    record: Record, pictures: Path, home: Path
+    record: Record, pictures: Path, logdir: Path
 ) -> None:
     best, other = record.ranked()
     files = sorted((pictures / "validation").rglob("*.png"))
     shutil.rmtree(pictures / "train")
-    done = predict(home, best.trial.name, "--json", *map(str, files))
+    done = predict(logdir, best.trial.name, "--json", *map(str, files))
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout)
     right = [answer["class"] == Path(answer["picture"]).parent.name for answer in answers]
@@ -56,7 +56,7 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
         assert list(answer["probabilities"]) == ["cat", "dog"]
         assert sum(answer["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
         assert answer["probability"] == max(answer["probabilities"].values())
-    done = predict(home, best.trial.name, str(files[0]))
+    done = predict(logdir, best.trial.name, str(files[0]))
     assert done.stderr == "", "TensorFlow's greetings are not for the user"
     told = done.stdout.splitlines()
     closed = subprocess.run(
@@ -66,10 +66,10 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
     assert told[0].split() == ["picture", "class", "probability"]
     assert told[1].split()[1:] == [answers[0]["class"], f"{answers[0]['probability']:.4f}"]
     # what cannot be asked
-    Image.effect_noise((400, 400), 50).save(home / "damaged.png")
-    damaged = (home / "damaged.png").read_bytes()
+    Image.effect_noise((400, 400), 50).save(logdir / "damaged.png")
+    damaged = (logdir / "damaged.png").read_bytes()
     second = damaged.index(b"IDAT", damaged.index(b"IDAT") + 4)
-    (home / "damaged.png").write_bytes(damaged[:second] + b"\0\1\2\3" + damaged[second + 4 :])  # to Pillow bad syntax
+    (logdir / "damaged.png").write_bytes(damaged[:second] + b"\0\1\2\3" + damaged[second + 4 :])  # to Pillow bad syntax
     for arguments, words in (
         (
             (other.trial.name, str(files[0])),
@@ -78,14 +78,14 @@ def test_predictions_come_to_the_validation_accuracy_without_the_training_data(
         (("run-0099", str(files[0])), "there is no trial 'run-0099'"),
         ((best.trial.name, "no.png"), "no.png: there is no such picture"),
         ((best.trial.name, __file__), "cannot be read as a picture"),
-        ((best.trial.name, str(home / "damaged.png")), "damaged.png: cannot be read as a picture"),
+        ((best.trial.name, str(logdir / "damaged.png")), "damaged.png: cannot be read as a picture"),
     ):
-        refused = predict(home, *arguments)
+        refused = predict(logdir, *arguments)
         assert (refused.returncode, refused.stdout) == (2, ""), arguments
         assert words in refused.stderr
         assert "Traceback" not in refused.stderr
-    (home / "models" / f"{best.trial.name}.keras").write_bytes(b"no model")
-    broken = predict(home, best.trial.name, str(files[0]))
+    (logdir / "models" / f"{best.trial.name}.keras").write_bytes(b"no model")
+    broken = predict(logdir, best.trial.name, str(files[0]))
     assert broken.returncode == 2
     assert "cannot be loaded" in broken.stderr
 
@@ -118,13 +118,13 @@ def test_logits_are_told_as_probabilities(loss: Any, expected: list[float], tmp_
 
 
 def test_a_function_of_the_users_that_has_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gridsearch.errors import HomeError
+    from gridsearch.errors import LogdirError
     from gridsearch.training.predict import _function
 
     config = SweepConfig.validate_tables({"hparams": {"width": {"discrete": [1]}}, "model": {"build": "networks:tiny"}},
                                          where="test", folder=tmp_path)  # fmt: skip
     settings = config.settings_for({"width": 1})
-    with pytest.raises(HomeError, match=r"(?s)mine:prepared cannot be imported.*no module 'mine'.*looked for in"):
+    with pytest.raises(LogdirError, match=r"(?s)mine:prepared cannot be imported.*no module 'mine'.*looked for in"):
         _function("mine:prepared", Path("model.keras"), settings)
     (tmp_path / "cwd").mkdir()
     (tmp_path / "cwd" / "mine.py").write_text("def prepared(picture):\n    return picture\n")

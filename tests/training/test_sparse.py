@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tensorflow.python.framework.func_graph import FuncGraph
 from test_lean import operations
 
-from gridsearch.training.lean import lean, pooling, sparse
+from gridsearch.training.lean import make_lean, pooling, sparse
 
 BFLOAT16 = tf.bfloat16.as_numpy_dtype
 
@@ -178,7 +178,7 @@ def vectors_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 2e-2)])
 def test_training_with_them_is_training(policy: str, tolerance: float, conv: dict[str, Any]) -> None:
     stock, losses = learned(network(policy, conv))
-    model = lean(network(policy, conv))
+    model = make_lean(network(policy, conv))
     same, same_losses = learned(model)
     assert "PyFuncStateless" in operations(model)
     assert np.abs(np.subtract(losses, same_losses)).max() <= tolerance
@@ -210,16 +210,16 @@ def test_training_with_them_is_training(policy: str, tolerance: float, conv: dic
 def test_what_they_do_not_cover_is_left_to_tensorflow(
     conv: dict[str, Any], pool: dict[str, Any], compiled: dict[str, Any]
 ) -> None:
-    assert "PyFuncStateless" in operations(lean(network()))
-    model = lean(network(conv=conv, pool=pool, **compiled))
+    assert "PyFuncStateless" in operations(make_lean(network()))
+    model = make_lean(network(conv=conv, pool=pool, **compiled))
     assert "PyFuncStateless" not in operations(model)
     learned(model)
 
 
 def test_a_matrix_unit_is_quicker_with_all_numbers_in_bfloat16_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gridsearch.training.lean.pooling.matrix_unit", lambda: True)
-    assert "PyFuncStateless" not in operations(lean(network("mixed_bfloat16")))
-    assert "PyFuncStateless" in operations(lean(network("float32")))
+    assert "PyFuncStateless" not in operations(make_lean(network("mixed_bfloat16")))
+    assert "PyFuncStateless" in operations(make_lean(network("float32")))
 
 
 def test_of_pictures_that_nobody_asks_for_there_is_no_gradient() -> None:
@@ -245,7 +245,7 @@ def test_a_network_on_pictures_of_many_channels_needs_no_gradient_of_them(frozen
 
     random = np.random.default_rng(0)
     pictures, classes = random.random((16, 8, 8, 8), "float32"), np.eye(2, dtype="float32")[random.integers(0, 2, 16)]
-    stock, quick = made(), lean(made())
+    stock, quick = made(), make_lean(made())
     for _ in range(4):
         assert float(quick.train_on_batch(pictures, classes)) == pytest.approx(
             float(stock.train_on_batch(pictures, classes)), abs=1e-6
@@ -272,7 +272,7 @@ def test_they_have_as_many_threads_as_tensorflow(
 def test_layers_that_one_network_lends_to_another_are_made_lean_once() -> None:
     lent = network()
     layers = lent.layers
-    learned(lean(lent))
+    learned(make_lean(lent))
     for between in ([], [keras.layers.Dropout(0.5, seed=1)]):
 
         def borrowed(row: list[Any] = between) -> keras.Model:
@@ -282,7 +282,7 @@ def test_layers_that_one_network_lends_to_another_are_made_lean_once() -> None:
             model.compile(keras.optimizers.SGD(0.0), "categorical_crossentropy", metrics=["accuracy"])
             return model
 
-        model = lean(borrowed())
+        model = make_lean(borrowed())
         pictures = np.random.default_rng(0).random((4, 8, 8, 3), "float32")
         quick = np.asarray(model(pictures, training=False))
         learned(model)
@@ -290,9 +290,9 @@ def test_layers_that_one_network_lends_to_another_are_made_lean_once() -> None:
             vars(layer).pop("call", None)
         assert np.allclose(quick, model(pictures, training=False), atol=1e-6)
         functional = keras.Model(model.inputs[0], model.outputs[0])
-        lean(model)
+        make_lean(model)
         functional.compile("sgd", "categorical_crossentropy")
-        assert np.allclose(quick, lean(functional)(pictures, training=False), atol=1e-6)
+        assert np.allclose(quick, make_lean(functional)(pictures, training=False), atol=1e-6)
 
 
 @pytest.mark.parametrize("harm", ["empty", "unreadable folder"])
@@ -323,7 +323,7 @@ def test_without_numba_tensorflow_s_own_gradients_do(monkeypatch: pytest.MonkeyP
     pooling._has_numba.cache_clear()
     try:
         for _ in range(2):
-            assert "PyFuncStateless" not in operations(lean(network()))
+            assert "PyFuncStateless" not in operations(make_lean(network()))
     finally:
         pooling._has_numba.cache_clear()
     assert capsys.readouterr().err.count("gradients by all numbers") == 1
@@ -334,8 +334,8 @@ def test_nothing_stays_of_a_model_that_was_let_go() -> None:
         gc.collect()
         return sum(isinstance(found, FuncGraph) for found in gc.get_objects())
 
-    learned(lean(network()))
+    learned(make_lean(network()))
     before = graphs()
     for _ in range(2):
-        learned(lean(network()))
+        learned(make_lean(network()))
     assert graphs() == before

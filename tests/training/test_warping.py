@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_pipelines import AUGMENTATION, batches, settings
 
-from gridsearch.settings import Augmentation
+from gridsearch.config.sections import Augmentation
 from gridsearch.training.images import ImageDataGenerator, Pipelines
 from gridsearch.training.warping import Warp
 

@@ -13,9 +13,9 @@ import pytest
 from sweeps import TESTS
 from writers.wandb_files import directories, history, records, summary, to_be_synced
 
-from gridsearch.check import check
-from gridsearch.export import sessions
-from gridsearch.record import Record, read_epochs
+from gridsearch.record.reader import Record, read_epochs
+from gridsearch.report.export import sessions
+from gridsearch.writers.tensorboard.check import check
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ experiment = "cats"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def logdir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The log directory of the tutorial's sweep, run by its command."""
     from PIL import Image
 
@@ -69,12 +69,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return folder / "logs" / "hparam_tuning"
 
 
-def test_wandb_has_a_finished_run_for_each_trial_with_config_and_summary(home: Path) -> None:
-    record = Record.read(home)
-    runs = [summary(each, by_its_users_command=True) for each in directories(home)]
+def test_wandb_has_a_finished_run_for_each_trial_with_config_and_summary(logdir: Path) -> None:
+    record = Record.read(logdir)
+    runs = [summary(each, by_its_users_command=True) for each in directories(logdir)]
     runs.sort(key=lambda run: str(run["name"]))
     assert [run["name"] for run in runs] == [f"run-{n:04d}" for n in range(1, TRIALS + 1)]
-    epochs = read_epochs(home)
+    epochs = read_epochs(logdir)
     for run, trial in zip(runs, record.trials, strict=True):
         (session,) = trial.sessions
         assert (run["state"], run["exit_code"], run["project"], run["tags"]) == ("finished", 0, "cats", ["tutorial"])
@@ -86,13 +86,13 @@ def test_wandb_has_a_finished_run_for_each_trial_with_config_and_summary(home: P
 
 
 @pytest.fixture(scope="module")
-def logs(home: Path) -> dict[str, list[dict[str, Any]]]:
+def logs(logdir: Path) -> dict[str, list[dict[str, Any]]]:
     """What W&B has written of each session's run."""
-    return {directory.name[directory.name.index("run-0") :]: records(directory) for directory in directories(home)}
+    return {directory.name[directory.name.index("run-0") :]: records(directory) for directory in directories(logdir)}
 
 
-def test_wandb_has_every_epoch_under_plain_names(home: Path, logs: dict[str, list[dict[str, Any]]]) -> None:
-    epochs = read_epochs(home)
+def test_wandb_has_every_epoch_under_plain_names(logdir: Path, logs: dict[str, list[dict[str, Any]]]) -> None:
+    epochs = read_epochs(logdir)
     for name, log in logs.items():
         logged = history(log)
         assert logged == [{**metrics, "epoch": n + 1} for n, metrics in epochs[name].items()]
@@ -107,23 +107,23 @@ def test_wandb_is_told_what_the_steps_are_before_it_is_told_any(logs: dict[str, 
         assert "metric" not in kinds[kinds.index("history") :]
 
 
-def test_wandb_groups_the_runs_of_a_sweep(home: Path, logs: dict[str, list[dict[str, Any]]]) -> None:
-    group = f"hparam_tuning-{Record.read(home).identity[:8]}"
+def test_wandb_groups_the_runs_of_a_sweep(logdir: Path, logs: dict[str, list[dict[str, Any]]]) -> None:
+    group = f"hparam_tuning-{Record.read(logdir).identity[:8]}"
     for log in logs.values():
         run = next(record["run"] for record in log if record["type"] == "run")
         assert (run["run_group"], run["job_type"]) == (group, "trial")
 
 
-def test_wandb_would_upload_each_run_once(home: Path) -> None:
-    record = Record.read(home)
-    assert to_be_synced(home) == [f"{record.identity[:12]}-{session.name}" for session in record.sessions]
+def test_wandb_would_upload_each_run_once(logdir: Path) -> None:
+    record = Record.read(logdir)
+    assert to_be_synced(logdir) == [f"{record.identity[:12]}-{session.name}" for session in record.sessions]
 
 
-def searched(home: Path, experiment: str = "cats") -> tuple[Any, list[dict[str, Any]]]:
+def searched(logdir: Path, experiment: str = "cats") -> tuple[Any, list[dict[str, Any]]]:
     """MLflow's own answer: the sweep's row, and those of its sessions by name."""
     import mlflow
 
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{logdir / 'mlflow.db'}")
     rows = mlflow.search_runs(experiment_names=[experiment]).to_dict("records")
     (parent,) = [row for row in rows if row["tags.gridsearch.session"] == ""]
     nested = [row for row in rows if row is not parent]
@@ -131,9 +131,9 @@ def searched(home: Path, experiment: str = "cats") -> tuple[Any, list[dict[str, 
     return parent, sorted(nested, key=lambda row: str(row["tags.gridsearch.session"]))
 
 
-def test_mlflow_finds_the_table_that_is_exported(home: Path) -> None:
-    record = Record.read(home)
-    _, found = searched(home)
+def test_mlflow_finds_the_table_that_is_exported(logdir: Path) -> None:
+    record = Record.read(logdir)
+    _, found = searched(logdir)
     for row, exported in zip(found, sessions(record), strict=True):
         values = {name: exported[name] for name in ("filters", "learning_rate")}
         metrics = {name: exported[name] for name in record.objective.columns}
@@ -144,31 +144,31 @@ def test_mlflow_finds_the_table_that_is_exported(home: Path) -> None:
         assert (row["status"], row["tags.mlflow.runName"]) == ("FINISHED", exported["session"])
 
 
-def test_mlflow_has_every_epoch_as_a_step(home: Path) -> None:
+def test_mlflow_has_every_epoch_as_a_step(logdir: Path) -> None:
     from mlflow import MlflowClient
 
-    client, (_, found) = MlflowClient(f"sqlite:///{home / 'mlflow.db'}"), searched(home)
-    epochs = read_epochs(home)
+    client, (_, found) = MlflowClient(f"sqlite:///{logdir / 'mlflow.db'}"), searched(logdir)
+    epochs = read_epochs(logdir)
     for row in found:
         expected = [(n + 1, m["val_loss"]) for n, m in epochs[row["tags.gridsearch.session"]].items()]
         logged = client.get_metric_history(row["run_id"], "epoch/val_loss")
         assert sorted((metric.step, metric.value) for metric in logged) == expected
 
 
-def test_mlflow_has_the_recipe_and_the_model_of_the_best(home: Path) -> None:
+def test_mlflow_has_the_recipe_and_the_model_of_the_best(logdir: Path) -> None:
     from mlflow import MlflowClient
 
-    client, (parent, found) = MlflowClient(f"sqlite:///{home / 'mlflow.db'}"), searched(home)
+    client, (parent, found) = MlflowClient(f"sqlite:///{logdir / 'mlflow.db'}"), searched(logdir)
     assert (parent["status"], parent["params.data.image_size"]) == ("FINISHED", "8")
-    best = Record.read(home).ranked()[0].trial.name
+    best = Record.read(logdir).ranked()[0].trial.name
     assert parent["tags.gridsearch.best"] == best
     models = {row["tags.mlflow.runName"]: client.list_artifacts(row["run_id"], "model") for row in found}
     assert {name: [file.path for file in files] for name, files in models.items() if files} == {
         best: [f"model/{best}.keras"]
     }
-    assert models[best][0].file_size == (home / "models" / f"{best}.keras").stat().st_size > 0
+    assert models[best][0].file_size == (logdir / "models" / f"{best}.keras").stat().st_size > 0
 
 
-def test_tensorboard_shows_the_same(home: Path) -> None:
-    verdict = check(home)
+def test_tensorboard_shows_the_same(logdir: Path) -> None:
+    verdict = check(logdir)
     assert (verdict.differences, verdict.agreeing) == ((), TRIALS)

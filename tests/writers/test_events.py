@@ -17,11 +17,10 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util import tensor_util
 
-from gridsearch.hparams import Discrete, HParam, IntInterval, RealInterval, combination_id
-from gridsearch.record import SessionRecord, TrialRecord
-from gridsearch.sweeping import sweep
-from gridsearch.trials import FailureKind, Objective, Outcome, Session, Status, Trial
-from gridsearch.writers.events import EpochEvents, EventsWriter, write_experiment
+from gridsearch.hparams.domain import Discrete, HParam, IntInterval, RealInterval
+from gridsearch.runner.sweep import sweep
+from gridsearch.trials import FailureKind, Objective, Outcome, Session, SessionRecord, Status, Trial, TrialRecord
+from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter, write_experiment
 
 VALUES = {"units": 256, "rate": 0.1, "optimizer": "adam", "flip": True}
 GOOD = Outcome(Status.COMPLETED, metrics={"accuracy": 0.75, "best_accuracy": 0.8, "loss": 0.5, "seconds": 2.0})
@@ -53,23 +52,23 @@ def scalars(directory: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def session(outcome: Outcome, *, attempt: int = 1) -> SessionRecord:
-    trial = Trial(7, combination_id(VALUES), VALUES)
-    return SessionRecord(Session(trial, 0, attempt, 0), outcome, 100.0, 200.0, told=False)
+    trial = Trial(7, VALUES)
+    return SessionRecord(Session(trial, 0, attempt, 0), outcome, 100.0, 200.0, delivered=False)
 
 
 def running(ended: SessionRecord) -> SessionRecord:
-    return SessionRecord(ended.session, Outcome(Status.RUNNING), ended.began, None, told=False)
+    return SessionRecord(ended.session, Outcome(Status.RUNNING), ended.began, None, delivered=False)
 
 
-def experiment(home: Path) -> dict[str, Any]:
-    (data,) = plugin_data(home)
+def experiment(logdir: Path) -> dict[str, Any]:
+    (data,) = plugin_data(logdir)
     return {info.name: info for info in data.experiment.hparam_infos}
 
 
 @pytest.fixture
-def made(home: Path) -> Path:
-    home.mkdir(parents=True)
-    return home
+def made(logdir: Path) -> Path:
+    logdir.mkdir(parents=True)
+    return logdir
 
 
 def test_a_session_has_one_start_its_final_metrics_and_one_end(made: Path) -> None:
@@ -166,7 +165,7 @@ def test_the_experiment_declares_domains_and_what_differs(made: Path) -> None:
 
 
 def test_a_narrowed_domain_still_declares_what_was_tried_and_only_one_record_stays(made: Path) -> None:
-    trial = Trial(1, "", {"units": 64})
+    trial = Trial(1, {"units": 64})
     for _ in range(2):
         write_experiment(made, [HParam("units", Discrete([256]))], Objective(), [TrialRecord(trial, ())])
     assert list(experiment(made)["units"].domain_discrete) == [256, 64]
@@ -187,27 +186,27 @@ def test_epochs_are_written_under_the_tags_of_keras(made: Path) -> None:
 
 
 @pytest.mark.parametrize(("detail", "files"), [("summary", 1), ("epoch", 2)])
-def test_the_detail_decides_how_many_event_files_a_session_has(home: Path, detail: str, files: int) -> None:
-    sweep(configured(home, {"x": {"discrete": [0.5]}}, sweep={"detail": detail}))
-    assert len(list((home / "run-0001").rglob("*.tfevents.*"))) == files
+def test_the_detail_decides_how_many_event_files_a_session_has(logdir: Path, detail: str, files: int) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}, sweep={"detail": detail}))
+    assert len(list((logdir / "run-0001").rglob("*.tfevents.*"))) == files
 
 
-def test_the_experiment_record_comes_back_if_it_was_deleted_and_changes_only_with_the_declaration(home: Path) -> None:
-    config = configured(home, {"x": {"discrete": [0.5]}})
+def test_the_experiment_record_comes_back_if_it_was_deleted_and_changes_only_with_the_declaration(logdir: Path) -> None:
+    config = configured(logdir, {"x": {"discrete": [0.5]}})
     sweep(config)
-    (first,) = home.glob("*.tfevents.*")
+    (first,) = logdir.glob("*.tfevents.*")
     sweep(config)
-    assert list(home.glob("*.tfevents.*")) == [first]
+    assert list(logdir.glob("*.tfevents.*")) == [first]
     first.unlink()
     sweep(config)
-    (second,) = home.glob("*.tfevents.*")
-    sweep(configured(home, {"x": {"discrete": [0.5, 0.75]}}))
-    (third,) = home.glob("*.tfevents.*")
+    (second,) = logdir.glob("*.tfevents.*")
+    sweep(configured(logdir, {"x": {"discrete": [0.5, 0.75]}}))
+    (third,) = logdir.glob("*.tfevents.*")
     assert third != second
-    assert list(experiment(home)["x"].domain_discrete) == [0.5, 0.75]
+    assert list(experiment(logdir)["x"].domain_discrete) == [0.5, 0.75]
 
 
-def test_the_experiment_of_several_grids_declares_what_any_of_them_takes(home: Path) -> None:
+def test_the_experiment_of_several_grids_declares_what_any_of_them_takes(logdir: Path) -> None:
     grids: Any = [{"x": {"discrete": [0.25]}}, {"x": {"discrete": [0.5, 0.75]}}]
-    sweep(configured(home, grids))
-    assert list(experiment(home)["x"].domain_discrete) == [0.25, 0.5, 0.75]
+    sweep(configured(logdir, grids))
+    assert list(experiment(logdir)["x"].domain_discrete) == [0.25, 0.5, 0.75]

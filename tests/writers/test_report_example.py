@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from sweeps import TESTS, configured
 
-from gridsearch.sweeping import sweep
+from gridsearch.runner.sweep import sweep
 
 PANELS = """
 import json, sys
 from pathlib import Path
 from wandb_report import report
 from wandb_workspaces import expr
-from gridsearch.record import Record
+from gridsearch.record.reader import Record
 made = report(Record.read(Path(sys.argv[1])), "cats", "us")
 grid = made.blocks[2]
 panels = [json.loads(panel._to_model().model_dump_json(by_alias=True, exclude_none=True)) for panel in grid.panels]
@@ -27,10 +27,10 @@ print(json.dumps([made.title, panels, json.loads(expr.expr_to_filters(grid.runse
 
 
 @pytest.mark.slow
-def test_the_reports_panels_ask_for_the_names_that_the_runs_have(home: Path) -> None:
-    identity = sweep(configured(home, {"x": {"discrete": [0.25, 0.5]}})).record.identity
+def test_the_reports_panels_ask_for_the_names_that_the_runs_have(logdir: Path) -> None:
+    identity = sweep(configured(logdir, {"x": {"discrete": [0.25, 0.5]}})).record.identity
     path = os.pathsep.join([str(TESTS.parent / "examples"), str(TESTS)])
-    done = subprocess.run([sys.executable, "-c", PANELS, str(home)], capture_output=True, text=True, check=True,
+    done = subprocess.run([sys.executable, "-c", PANELS, str(logdir)], capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": path}, timeout=120)  # fmt: skip
     title, (parallel, importance, *curves), runs = json.loads(done.stdout)
     group = f"sweep-{identity[:8]}"

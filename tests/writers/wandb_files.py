@@ -15,14 +15,14 @@ CORE = str(Path(importlib.util.find_spec("wandb").origin or "").parent / "bin" /
 """The program behind `wandb leet`."""
 
 
-def directories(home: Path) -> list[Path]:
+def directories(logdir: Path) -> list[Path]:
     """One for each time that an offline run was written."""
-    return sorted((home / "wandb").glob("offline-run-*"))
+    return sorted((logdir / "wandb").glob("offline-run-*"))
 
 
-def summaries(home: Path) -> list[dict[str, Any]]:
+def summaries(logdir: Path) -> list[dict[str, Any]]:
     """`wandb leet inspect --summary --json` of each run, ordered by its name."""
-    return sorted((summary(each) for each in directories(home)), key=lambda run: str(run["name"]))
+    return sorted((summary(each) for each in directories(logdir)), key=lambda run: str(run["name"]))
 
 
 def summary(directory: Path, *, by_its_users_command: bool = False) -> dict[str, Any]:
@@ -48,10 +48,10 @@ def history(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if not name.startswith("_")} for row in rows]
 
 
-def to_be_synced(home: Path) -> list[str]:
+def to_be_synced(logdir: Path) -> list[str]:
     """The ids of the runs that `wandb sync` would upload, as often as it would."""
     done = subprocess.run(
-        [WANDB, "sync", "--dry-run"], cwd=home, capture_output=True, text=True, check=True, timeout=60
+        [WANDB, "sync", "--dry-run"], cwd=logdir, capture_output=True, text=True, check=True, timeout=60
     )
     said = done.stdout + done.stderr
     ids = re.findall(r"/run-(\S+)\.wandb$", said, re.M)

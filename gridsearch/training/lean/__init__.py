@@ -10,34 +10,34 @@ from __future__ import annotations
 
 import keras
 
-from gridsearch.training.lean.dropout import LeanDropout, varied_dropouts
-from gridsearch.training.lean.optimizers import in_one_pass
-from gridsearch.training.lean.pooling import CONVOLUTIONS, POOLINGS, pooling_first
+from gridsearch.training.lean.dropout import LeanDropout, find_dropouts
+from gridsearch.training.lean.optimizers import fuse_update
+from gridsearch.training.lean.pooling import CONVOLUTIONS, POOLINGS, pool_before_relu
 
-__all__ = ["forgettable", "lean", "varied_dropouts"]
+__all__ = ["find_dropouts", "make_lean", "release_on_free"]
 
 
 SWAPPED = (*CONVOLUTIONS, *POOLINGS, keras.layers.Dropout)
 
 
-def lean(model: keras.Model) -> keras.Model:
+def make_lean(model: keras.Model) -> keras.Model:
     """Swap what can be swapped in a compiled model and return it; on other backends nothing can."""
     if keras.backend.backend() == "tensorflow":
-        forgettable(model)
+        release_on_free(model)
         for layer in model._flatten_layers(include_self=False):
             if type(layer) in SWAPPED:  # a network that was made lean may have lent its layers to this one
                 vars(layer).pop("call", None)
-        model.optimizer.update_step = in_one_pass(model.optimizer)
-        for layer in varied_dropouts(model):
+        model.optimizer.update_step = fuse_update(model.optimizer)
+        for layer in find_dropouts(model):
             layer.call = LeanDropout(layer)
-        pooling_first(model)
+        pool_before_relu(model)
         if type(model).__module__.startswith("keras."):
             # Metrics that the first trace makes have Keras trace the step once more: as on other backends, ahead of it.
             model._maybe_symbolic_build = model._symbolic_build
     return model
 
 
-def forgettable(model: keras.Model) -> keras.Model:
+def release_on_free(model: keras.Model) -> keras.Model:
     """Let a compiled model be freed when nobody needs it any more, and return it.
 
     TensorFlow's sum of gradients over replicas, of which there is one, registers a gradient of its own for the whole

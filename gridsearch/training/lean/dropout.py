@@ -13,10 +13,10 @@ import keras
 
 from gridsearch.training.lean.xla import has_xla
 
-__all__ = ["LeanDropout", "varied_dropouts"]
+__all__ = ["LeanDropout", "find_dropouts"]
 
 
-def varied_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
+def find_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
     """The dropout layers that can be made lean, whose rate may then change without another trace.
 
     None on a GPU, for which Keras's own is made, and none without XLA.

@@ -15,7 +15,7 @@ import keras
 
 from gridsearch.training.lean.xla import has_xla
 
-__all__ = ["in_one_pass"]
+__all__ = ["fuse_update"]
 
 LARGE = 2**20
 """Weights from this number on are worth a tenth of a second of XLA's time to compile their update."""
@@ -24,7 +24,7 @@ Step = Callable[[Any, Any, Any, Any], None]
 """A kernel's ``update_step``: optimizer, gradient, variable, learning rate."""
 
 
-def in_one_pass(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Any, Any], None]:
+def fuse_update(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Any, Any], None]:
     """``update_step`` of an optimizer: large weights by XLA, small ones by a kernel where there is one."""
     import tensorflow as tf
 

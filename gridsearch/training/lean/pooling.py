@@ -16,10 +16,10 @@ from typing import Any
 
 import keras
 
-from gridsearch.hardware import matrix_unit, processors
+from gridsearch.system.hardware import matrix_unit, processors
 from gridsearch.training.lean.dropout import LeanDropout
 
-__all__ = ["CONVOLUTIONS", "POOLINGS", "pooling_first"]
+__all__ = ["CONVOLUTIONS", "POOLINGS", "pool_before_relu"]
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 POOLINGS = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
@@ -29,7 +29,7 @@ WORTHWHILE = 8
 """Channels from which on sparse gradients were always seen to be quicker; fewer are no more than a first layer has."""
 
 
-def pooling_first(model: keras.Model) -> None:
+def pool_before_relu(model: keras.Model) -> None:
     """Where a convolution's relu meets a maximum, take the maximum first: the same numbers and the same gradients.
 
     Of a row of layers only, where the pooling is all that sees the convolution. A dropout that comes next takes the

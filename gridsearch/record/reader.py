@@ -1,0 +1,250 @@
+"""Read ``sweep.db`` without disturbing the runner that writes it.
+
+    Record ── declaration          HParams, objective, recipe
+           └─ TrialRecord ── SessionRecord ── its outcome
+
+Everything that reports (status, best, check, export, the report) is a function of a ``Record``. What a trial's
+sessions amount to is derived from them and stored nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gridsearch.errors import NothingRecorded
+from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import HParam
+from gridsearch.hparams.grid import unite_hparams
+from gridsearch.hparams.tables import parse_grids
+from gridsearch.record.database import (
+    DATABASE,
+    check_version,
+    connect,
+    damaged_record,
+    explain_damage,
+    explain_database_errors,
+)
+from gridsearch.record.lock import is_held, read_holder
+from gridsearch.record.migrations import read_session_rows, rename_recorded
+from gridsearch.trials import (
+    Epoch,
+    FailureKind,
+    Objective,
+    OracleEntry,
+    Outcome,
+    Session,
+    SessionRecord,
+    Status,
+    Trial,
+    TrialRecord,
+)
+
+__all__ = ["Record", "find_remains", "read_epochs", "read_history"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that a log directory's ``sweep.db`` says, at one instant."""
+
+    logdir: Path
+    hparams: tuple[HParam, ...]
+    objective: Objective
+    recipe: Mapping[str, Any]
+    tables: Mapping[str, Any]
+    """The sweep file as it was last run, see ``SweepConfig.tables``."""
+    folder: Path
+    """The folder that it lay in."""
+    held: bool
+    """Whether a runner is at work."""
+    trials: tuple[TrialRecord, ...]
+    identity: str = ""
+    """What tells this sweep from every other one, wherever its directory is moved: hexadecimal digits."""
+    trained: bool = True
+    """Whether an epoch or a result was ever recorded: such must not be mixed with another recipe's."""
+
+    @classmethod
+    def read(cls, logdir: Path) -> Record:
+        """Read a log directory's record, also while a runner writes it.
+
+        Raises:
+            NothingRecorded: there is no record.
+            LogdirError: it is damaged, or a newer gridsearch wrote it.
+        """
+        file = logdir / DATABASE
+        with explain_database_errors(file):
+            if not file.is_file():
+                raise _nothing(logdir)
+            with closing(connect(file, readonly=True)) as database:
+                version = check_version(database, file)
+                if not version:
+                    remains = find_remains(logdir)
+                    raise (
+                        damaged_record(file, f"it is empty, and {remains} lies beside it")
+                        if remains
+                        else _nothing(logdir)
+                    )
+                return read_record(database, logdir, version)
+
+    @cached_property
+    def sessions(self) -> tuple[SessionRecord, ...]:
+        """Every session of every trial."""
+        return tuple(session for trial in self.trials for session in trial.sessions)
+
+    def ranked(self) -> list[TrialRecord]:
+        """Return the trials that have a result, best objective first; equal ones in order of planning."""
+        scored = [(trial, trial.mean(self.objective.metric)) for trial in self.trials if trial.results]
+        sign = -1.0 if self.objective.maximize else 1.0
+        return [trial for trial, mean in sorted(scored, key=lambda pair: _last_if_none(pair[1], sign))]
+
+    def count(self, status: Status) -> int:
+        """Return how many trials have this status."""
+        return sum(trial.status == status for trial in self.trials)
+
+
+def _nothing(logdir: Path) -> NothingRecorded:
+    cure = "Run `gridsearch sweep` first, or name the sweep's log directory."
+    return NothingRecorded("no sweep has been recorded here", where=str(logdir), cure=cure)
+
+
+def _last_if_none(value: float | None, sign: float) -> tuple[bool, float]:
+    return value is None, 0.0 if value is None else sign * value
+
+
+def find_remains(logdir: Path) -> str:
+    """Return the name of something that only a sweep or TensorBoard leaves in a log directory; "" if there is nothing.
+
+    Raises:
+        OSError: the directory cannot be listed.
+    """
+    found = [
+        file.name
+        for file in logdir.iterdir()
+        if ".tfevents." in file.name or (file.name.startswith("run-") and file.is_dir())
+    ]
+    return min(found, default="")
+
+
+def read_record(database: sqlite3.Connection, logdir: Path, version: int) -> Record:
+    """Return all of the record in one consistent view.
+
+    Raises:
+        NothingRecorded: a runner has made the file, and was stopped before it declared anything.
+        LogdirError: its content cannot be what a runner wrote.
+    """
+    with explain_damage(logdir / DATABASE):
+        database.execute("BEGIN")
+        try:
+            declared = dict(database.execute("SELECT key, value FROM sweep"))
+            holder = read_holder(database, version)
+            trials = {
+                number: Trial(number, Combination(json.loads(values), id=identity))
+                for number, identity, values in database.execute("SELECT number, id, combination FROM trial")
+            }
+            rows = read_session_rows(database, version)
+            trained = anything_trained(database)
+        finally:
+            database.execute("COMMIT")
+        if "tables" not in declared:
+            if trials:
+                raise ValueError("trials without a declaration")
+            raise _nothing(logdir)
+        sessions: dict[int, list[SessionRecord]] = {}
+        for row in rows:
+            sessions.setdefault(row[0], []).append(_session(row, trials))
+        tables = rename_recorded(json.loads(declared["tables"]))
+        return Record(
+            logdir=logdir,
+            hparams=unite_hparams(parse_grids(tables["hparams"])),
+            objective=Objective(**json.loads(declared["objective"])),
+            recipe=rename_recorded(json.loads(declared["recipe"])),
+            tables=tables,
+            folder=Path(json.loads(declared["folder"])),
+            held=is_held(holder),
+            trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
+            identity=json.loads(declared["identity"]) if "identity" in declared else inherited_identity(database),
+            trained=trained,
+        )
+
+
+def anything_trained(database: sqlite3.Connection) -> bool:
+    """Return whether there is an epoch or a result."""
+    results = "SELECT 1 FROM session WHERE status IN ('completed', 'stopped')"
+    return database.execute(f"SELECT 1 FROM epoch UNION ALL {results} LIMIT 1").fetchone() is not None
+
+
+def inherited_identity(database: sqlite3.Connection) -> str:
+    """Return the identity of a sweep that was recorded before sweeps had one: from its first trial."""
+    row = database.execute("SELECT planned, id FROM trial ORDER BY number LIMIT 1").fetchone()
+    return hashlib.sha256(repr(row).encode()).hexdigest()[:32] if row else ""
+
+
+def _session(row: tuple[Any, ...], trials: Mapping[int, Trial]) -> SessionRecord:
+    number, repeat, attempt, seed, status, kind, metrics, message, charged, paused, epochs, *rest = row
+    began, resumed, trained_before, ended, boot, provenance, oracle, delivered = rest
+    outcome = Outcome(
+        Status(status),
+        FailureKind(kind) if kind else None,
+        _numbers(json.loads(metrics)),
+        str(message),
+        charged=bool(charged),
+        paused=bool(paused),
+        epochs=int(epochs),
+        provenance=dict(json.loads(provenance)),
+    )
+    return SessionRecord(
+        Session(trials[number], int(repeat), int(attempt), int(seed)),
+        outcome,
+        float(began),
+        None if ended is None else float(ended),
+        bool(delivered),
+        str(boot),
+        None if resumed is None else float(resumed),
+        float(trained_before),
+        tuple(OracleEntry(e["number"], e["values"], e["metrics"], e["step"]) for e in json.loads(oracle)),
+    )
+
+
+def _numbers(metrics: Any) -> dict[str, float]:
+    return {str(name): float(value) for name, value in metrics.items()}
+
+
+def read_epochs(logdir: Path) -> dict[str, dict[int, Mapping[str, float]]]:
+    """Return every session's epochs: name -> epoch from 0 -> metrics under Keras's names.
+
+    Raises:
+        LogdirError: as ``Record.read``.
+    """
+    file = logdir / DATABASE
+    epochs: dict[str, dict[int, Mapping[str, float]]] = {}
+    select = "SELECT session, epoch, metrics FROM epoch ORDER BY 1, 2"
+    with explain_database_errors(file), closing(connect(file, readonly=True)) as database:
+        check_version(database, file)
+        with explain_damage(file):
+            for session, epoch, metrics in database.execute(select):
+                epochs.setdefault(session, {})[int(epoch)] = _numbers(json.loads(metrics))
+    return epochs
+
+
+def read_history(logdir: Path, session: str) -> list[Epoch]:
+    """Return one session's epochs as they were reported, in order.
+
+    Raises:
+        LogdirError: as ``Record.read``.
+    """
+    file = logdir / DATABASE
+    select = "SELECT epoch, metrics, time FROM epoch WHERE session = ? ORDER BY epoch"
+    with explain_database_errors(file), closing(connect(file, readonly=True)) as database:
+        check_version(database, file)
+        with explain_damage(file):
+            return [
+                Epoch(session, int(n), _numbers(json.loads(metrics)), float(at))
+                for n, metrics, at in database.execute(select, (session,))
+            ]

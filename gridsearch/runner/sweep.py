@@ -1,0 +1,270 @@
+"""A whole sweep put together: data checked, record opened, strategy, executor and writers chosen, runner run."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gridsearch.config.entry_points import refuse_missing_functions
+from gridsearch.config.sweep_config import SweepConfig
+from gridsearch.errors import Interrupted, NothingRecorded, UserError
+from gridsearch.executors import Executor, SupportsAnswers
+from gridsearch.executors.inline import InlineExecutor
+from gridsearch.hparams.combination import Combination
+from gridsearch.record.journal import Journal
+from gridsearch.record.reader import Record
+from gridsearch.record.recipe import FINGERPRINT, refuse_other_goal, refuse_other_recipe
+from gridsearch.runner.plan import Plan, make_plan
+from gridsearch.runner.runner import Limits, Runner
+from gridsearch.strategies import SupportsVerdicts
+from gridsearch.strategies.factory import choose_strategy
+from gridsearch.system.files import explain_os_errors
+from gridsearch.system.signals import StopRequest
+from gridsearch.writers import Writer, describe_sweep
+from gridsearch.writers.factory import backfill_command, refuse_unknown
+from gridsearch.writers.isolated import IsolatedWriter
+
+if TYPE_CHECKING:
+    from gridsearch.datasets.inspection import DataSummary
+
+__all__ = [
+    "Preview",
+    "SweepResult",
+    "complete_recipe",
+    "inspect_pictures",
+    "preview",
+    "sweep",
+    "write_experiment_if_new",
+]
+
+
+DECODING = ("train", "validation", "image_size", "color_mode", "interpolation")
+"""Settings that make another store of decoded pictures."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a sweep would do: its plan, and the record if there is one."""
+
+    config: SweepConfig
+    plan: Plan
+    record: Record | None
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A sweep after it ended: the record, and how the plan stands."""
+
+    record: Record
+    plan: Plan
+
+
+def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
+    """Where a sweep stands, and would with failed trials tried again (``retry``); writes nothing.
+
+    Raises:
+        SweepFileError: it names a function that is not there.
+        HomeError: there is a record that cannot be read, or is of another recipe or goal.
+    """
+    refuse_missing_functions(config)
+    logdir = config.sweep.logdir
+    try:
+        record = Record.read(logdir)
+    except NothingRecorded:
+        record = None
+    if record is not None and record.trained:
+        refuse_other_recipe(record.recipe, config.recipe(), config.space.hparams, logdir)
+        refuse_other_goal(record.objective.maximize, config.objective.maximize, logdir)
+    return Preview(config, make_plan(config, record, retry=retry), record)
+
+
+def sweep(
+    config: SweepConfig,
+    *,
+    limits: Limits | None = None,
+    writers: Sequence[Writer] = (),
+    displays: Callable[[Plan, Record, int], Sequence[Writer]] = lambda plan, record, slots: (),
+    provenance: Mapping[str, Any] | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+    on_decoded: Callable[[int, int], None] = lambda done, total: None,
+) -> SweepResult:
+    """Run a sweep, or what is left of it.
+
+    Args:
+        config: what to train.
+        limits: when to give up, what to try again.
+        writers: who is told besides TensorBoard.
+        displays: makes progress displays, which are told likewise, from plan, record and number of slots.
+        provenance: kept with every session.
+        warn: says a line to the user.
+        on_decoded: told how many pictures are decoded, of how many, while stores are built before the first trial.
+
+    Returns:
+        The record at the end. Failed trials are in it; they do not raise.
+
+    Raises:
+        DataError: the pictures cannot be trained on.
+        SweepFileError: it names a function that is not there, or a writer that cannot be had.
+        HomeError: the log directory is in use, of another recipe, damaged or not writable.
+        Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
+    """
+    limits, strategy = limits or Limits(), choose_strategy(config)
+    refuse_unknown(config.sweep.writers)
+    refuse_missing_functions(config)
+    recipe = complete_recipe(config)
+    from gridsearch.writers.tensorboard.events import EventsWriter
+
+    logdir = config.sweep.logdir
+    with explain_os_errors(logdir), Journal(logdir, warn) as journal, StopRequest() as stop:
+        journal.declare(config, recipe)
+        write_experiment_if_new(journal, config)
+        before = journal.record()
+        plan = make_plan(config, before, retry=limits.retry_failed)
+        if plan.left:
+            try:
+                with stop.interrupts():
+                    _decode_pictures(config, warn, on_decoded)
+            except KeyboardInterrupt:
+                raise Interrupted("interrupted: the same command goes on from here") from None
+        with (
+            _outside_writers(config, before, warn) as outside,
+            closing(_executor(config, stop, plan)) as executor,
+            closing(EventsWriter(logdir, config.objective)) as events,
+        ):
+            if isinstance(strategy, SupportsVerdicts) and not isinstance(executor, SupportsAnswers):
+                cure = "Take another executor, or leave out sweep.pruner."
+                raise UserError("this executor cannot stop trials early", where="sweep.executor", cure=cure)
+            stop.at_once = executor.close
+            with journal.transaction():
+                journal.mark_delivered(events.lost(before.sessions), delivered=False)
+            runner = Runner(
+                config,
+                journal,
+                strategy,
+                executor,
+                [events, *writers],
+                stop,
+                displays=[*displays(plan, before, executor.slots), *outside],
+                limits=limits,
+                provenance={"host": socket.gethostname(), **(provenance or {})},
+                warn=warn,
+            )
+            runner.run()
+        record = journal.record()
+    plan = make_plan(config, record)
+    return SweepResult(record, plan.closed() if runner.exhausted and config.sweep.strategy != "grid" else plan)
+
+
+@contextmanager
+def _outside_writers(config: SweepConfig, record: Record, warn: Callable[[str], None]) -> Iterator[Sequence[Writer]]:
+    """Those that ``sweep.writers`` names, each of which starts its process when there is something to tell."""
+    with ExitStack() as opened:
+        yield [
+            opened.enter_context(
+                closing(IsolatedWriter(name, describe_sweep(record, name), warn, backfill_command(name, record.logdir)))
+            )
+            for name in dict.fromkeys(config.sweep.writers)
+        ]
+
+
+def _executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executor:
+    if config.sweep.executor == "inline":
+        return InlineExecutor(stop.interrupts)
+    from gridsearch.executors.placement import choose_places
+    from gridsearch.executors.processes import ProcessExecutor
+
+    settings = config.sweep
+    found = choose_places(settings.workers, settings.threads, settings.gpus)
+    # How many of those at a rung will go on, nobody knows beforehand.
+    wanted = len(found) if config.pauses_trials else max(1, plan.left * config.training.repeats)
+    return ProcessExecutor(found[:wanted])
+
+
+def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decoded: Callable[[int, int], None]) -> None:
+    """Build the stores of decoded pictures that trials will ask for, so that none waits for another to build one."""
+    beyond = config.augmentation.beyond_fast
+    if config.model.objective or config.training.engine != "fast":
+        return
+    if beyond:
+        warn(f"pictures by the stock engine, not the fast one, because of {beyond}")
+        return
+    from gridsearch.training.cache import Decoding, Unstorable, open_pictures
+
+    swept = [h for h in config.space.hparams if h.name in DECODING]
+    for values in itertools.product(*(h.domain.values for h in swept)):
+        data = config.settings_for(Combination(dict(zip((h.name for h in swept), values, strict=True)))).data
+        try:
+            for folder in (data.train, data.validation):
+                open_pictures(folder, Decoding.of(data), warn=warn, on_progress=on_decoded)
+        except Unstorable as error:
+            warn(f"pictures by the stock engine, not the fast one, because of {error}")
+
+
+def complete_recipe(config: SweepConfig) -> dict[str, Any]:
+    """The sweep's recipe with a fingerprint of its pictures, which are checked on the way.
+
+    Raises:
+        DataError: pictures are missing, broken or in the wrong place.
+    """
+    found = inspect_pictures(config)
+    return config.recipe() | {
+        FINGERPRINT + (f" of {train} and {validation}" if len(found) > 1 else ""): summary.fingerprint
+        for (train, validation), summary in found.items()
+    }
+
+
+def inspect_pictures(
+    config: SweepConfig, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None
+) -> dict[tuple[Path, Path], DataSummary]:
+    """What is in the folders that trials train on and are validated on, by the two; {} without pictures.
+
+    Args:
+        config: the sweep.
+        deep: whether to decode every picture.
+        on_progress: called with the pictures done and their total, for each two folders.
+
+    Raises:
+        DataError: pictures are missing, broken or in the wrong place.
+    """
+    if config.model.objective:
+        return {}
+    from gridsearch.datasets.inspection import inspect
+
+    sizes = next((h.domain.values for h in config.space.hparams if h.name == "batch_size"), (config.data.batch_size,))
+    largest = max(int(size) for size in sizes)
+    return {
+        (train, validation): inspect(train, validation, batch_size=largest, deep=deep, on_progress=on_progress)
+        for train, validation in _folders(config)
+    }
+
+
+def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:
+    """Every pair of folders that a trial may train on; more than one where an HParam sweeps them."""
+    swept = {h.name: h.domain.values for h in config.space.hparams if h.name in ("train", "validation")}
+    trains = [Path(str(value)) for value in swept.get("train", (config.data.train,))]
+    validations = [Path(str(value)) for value in swept.get("validation", (config.data.validation,))]
+    return [(train, validation) for train in trains for validation in validations]
+
+
+def write_experiment_if_new(journal: Journal, config: SweepConfig, *, outside: bool = False) -> None:
+    """TensorBoard's experiment record, before anything else; again only when what it declares has changed.
+
+    Args:
+        journal: of the log directory.
+        config: the sweep.
+        outside: whether trials have been recorded since that lie outside of what is declared.
+    """
+    from gridsearch.writers.tensorboard.events import write_experiment
+
+    known = journal.properties()
+    declared = {"hparams": known["tables"]["hparams"], "objective": known["objective"]}
+    there = any(".tfevents." in file.name for file in journal.logdir.iterdir() if file.is_file())
+    if known.get("experiment") != declared or not there or outside:
+        write_experiment(journal.logdir, config.search_space.hparams, config.objective, journal.record().trials)
+        with journal.transaction():
+            journal.set_property("experiment", declared)

@@ -1,0 +1,91 @@
+"""The process of an outside writer: ``python -m gridsearch.writers.isolated_process FD``."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from gridsearch.record.reader import read_history
+from gridsearch.system.signals import STOP_SIGNALS
+from gridsearch.trials import Epoch, SessionRecord
+from gridsearch.writers import SupportsClose, SweepInfo, Writer, replay_session
+from gridsearch.writers.factory import load_writer
+
+__all__ = ["main"]
+
+
+def main(descriptor: int) -> None:
+    """Make a writer and tell it what arrives, until the runner says that it was all or is gone."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    connection = Connection(descriptor)
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, messages), daemon=True).start()
+    try:
+        name, background = messages.get()
+        teller = _Teller(load_writer(name)(background), background)
+        connection.send("")
+        while True:
+            what, about = messages.get()
+            getattr(teller, what)(about)
+            connection.send("")
+            if what == "close":
+                return
+    except Exception as error:
+        traceback.print_exc()
+        with suppress(OSError):
+            connection.send(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+def _receive(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
+    """Take messages as they come; the end of the connection is the end of this process and of all it has started."""
+    with suppress(EOFError, OSError):
+        while True:
+            messages.put(connection.recv())
+    from gridsearch.writers.isolated import end_tree
+
+    end_tree(os.getpid())
+
+
+class _Teller:
+    """Tells a writer every session from its beginning.
+
+    One that a dead runner began, or that goes on after it was put aside, is told when it has ended, whole: W&B would
+    lose what it was told before, and MLflow the count of it.
+    """
+
+    def __init__(self, writer: Writer, background: SweepInfo) -> None:
+        self._writer, self._logdir = writer, background.logdir
+        self._open: set[str] = set()
+
+    def begin(self, session: SessionRecord) -> None:
+        if session.resumed is None:
+            self._open.add(session.name)
+            self._writer.begin(session)
+
+    def epoch(self, epoch: Epoch) -> None:
+        if epoch.session in self._open:
+            self._writer.epoch(epoch)
+
+    def end(self, session: SessionRecord) -> None:
+        if session.name in self._open:
+            self._open.remove(session.name)
+            self._writer.end(session)
+        else:
+            replay_session(self._writer, session, read_history(self._logdir, session.name))
+
+    def close(self, nothing: None) -> None:
+        if isinstance(self._writer, SupportsClose):
+            self._writer.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,145 @@
+"""A real TensorBoard over a log directory: started in the foreground for people, or on loopback to be asked.
+
+serve(logdir)           this process becomes TensorBoard, with enough file descriptors for every trial
+Dashboard(logdir)       a server on a free port, its HParams plugin's HTTP API, ended with the block
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gridsearch.errors import GridsearchError
+
+__all__ = ["Dashboard", "raise_file_limit", "serve"]
+
+STATUSES = ("STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING")
+SECONDS_TO_START = 90.0
+SECONDS_TO_ANSWER = 60.0
+
+
+def raise_file_limit() -> None:
+    """Raise the soft limit of open files to the hard one.
+
+    TensorBoard keeps every event file open and, out of descriptors, leaves rows out with only a line on stderr.
+    """
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _command(logdir: Path, arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), *arguments]
+
+
+def serve(logdir: Path, arguments: Sequence[str] = ()) -> None:
+    """Become TensorBoard for a log directory; does not return."""
+    raise_file_limit()
+    command = _command(logdir, arguments)
+    os.execv(command[0], command)
+
+
+class Dashboard:
+    """A TensorBoard on loopback and a free port, for as long as the block lasts.
+
+    Raises:
+        GridsearchError: it does not start; with what it printed.
+    """
+
+    def __init__(self, logdir: Path) -> None:
+        raise_file_limit()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the block
+        self._process = subprocess.Popen(
+            _command(logdir, ["--host", "127.0.0.1", "--port", "0", "--reload_interval", "1"]),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+        )
+        self.url = ""
+        self._loopback = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by way of a proxy
+
+    def __enter__(self) -> Self:
+        try:
+            self.url = self._wait_for_address()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def _printed(self) -> str:
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    def _wait_for_address(self) -> str:
+        deadline = time.monotonic() + SECONDS_TO_START
+        while time.monotonic() < deadline:
+            found = re.search(r"at (http://[^\s]+)", self._printed())
+            if found:
+                return found.group(1).rstrip("/")
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise GridsearchError(f"TensorBoard did not start:\n{self._printed()}")
+
+    def _end(self) -> None:
+        self._process.terminate()  # not kill: it ends its own data server on the way out
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._output.close()
+
+    def _ask(self, route: str, body: dict[str, Any]) -> Any:
+        request = urllib.request.Request(
+            f"{self.url}/data/plugin/hparams/{route}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with self._loopback.open(request, timeout=SECONDS_TO_ANSWER) as answer:
+            return json.load(answer)
+
+    def experiment(self) -> dict[str, Any]:
+        """The experiment as the plugin knows it, or {} while it does not know one yet."""
+        return dict(self._patiently("experiment", {"experimentName": ""}))
+
+    def session_groups(self, columns: Sequence[str], most: int = 1_000_000) -> list[dict[str, Any]]:
+        """The rows of the table, whatever their status, with the given metric columns."""
+        body = {
+            "experimentName": "",
+            "allowedStatuses": STATUSES,
+            "colParams": [{"metric": {"tag": column, "group": ""}} for column in columns],
+            "aggregationType": "AGGREGATION_AVG",
+            "startIndex": 0,
+            "sliceSize": most,
+        }
+        return list(self._patiently("session_groups", body).get("sessionGroups", []))
+
+    def _patiently(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer; {} where the plugin has seen nothing yet, which it says by an error."""
+        try:
+            return dict(self._ask(route, body))
+        except urllib.error.HTTPError as error:
+            if error.code in (400, 404):
+                return {}
+            raise GridsearchError(f"TensorBoard answered {error.code} to {route}: {error.read()[:300]!r}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise GridsearchError(f"TensorBoard does not answer: {error}\n{self._printed()}") from None
