@@ -1,7 +1,7 @@
 """Compute fingerprints of data folders from the content of their pictures.
 
-    "v2:" + 32 hex digits    names and contents of all pictures (BLAKE2b): today's fingerprint
-    16 hex digits            names and sizes only: the fingerprint of records made before version 2
+    v2:CONTENT:NAMES    today's fingerprint: 32 hex digits over names and contents (BLAKE2b), and those below
+    NAMES               16 hex digits over names and sizes (SHA-256): the fingerprint of older records
 
 A content is hashed once. The hash is kept in the cache folder with the file's size, time of modification, time of
 change and inode; as long as these four are the same, the file is not read again:
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.datasets.listing import Picture, list_pictures
-from gridsearch.hardware import processors
+from gridsearch.system.hardware import processors
 
 __all__ = [
     "cache_folder",
@@ -60,7 +60,7 @@ class _Stamp:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be computed again: ``$GRIDSEARCH_CACHE``, or ``gridsearch`` in the user's cache."""
+    """Return the folder for what can be computed again: ``$GRIDSEARCH_CACHE``, or one in the user's cache folder."""
     named = os.environ.get("GRIDSEARCH_CACHE")
     if named:
         return Path(named)
@@ -84,9 +84,9 @@ def names_fingerprint(splits: Listings) -> str:
 
 
 def content_fingerprint(folders: Mapping[str, Path], listings: Listings | None = None) -> str:
-    """Return ``v2:`` and 32 hex digits that change with the name or the content of any picture.
+    """Return the fingerprint that changes with the name or the content of any picture: ``v2:CONTENT:NAMES``.
 
-    They depend neither on where the folders are nor on the order of their entries.
+    It depends neither on where the folders are nor on the order of their entries.
 
     Args:
         folders: the folder of each split.
@@ -95,21 +95,17 @@ def content_fingerprint(folders: Mapping[str, Path], listings: Listings | None =
     Raises:
         DataError: a folder cannot be read.
     """
+    listed = listings or {split: list_pictures(folder) for split, folder in folders.items()}
     lines = []
     for split, folder in folders.items():
-        listing = list_pictures(folder) if listings is None else listings[split]
-        pictures = [picture for found in listing.values() for picture in found]
+        pictures = [picture for found in listed[split].values() for picture in found]
         lines += [f"{split}/{name}\0{digest}\n" for name, digest in hash_pictures(folder, pictures).items()]
     text = "".join(sorted(lines)).encode("utf-8", "surrogateescape")
-    return _PREFIX + hashlib.blake2b(text, digest_size=16).hexdigest()
+    return f"{_PREFIX}{hashlib.blake2b(text, digest_size=16).hexdigest()}:{names_fingerprint(listed)}"
 
 
 def fingerprint_like(recorded: str, folders: Mapping[str, Path], listings: Listings | None = None) -> str:
-    """Return the fingerprint of data folders by the formula that a recorded fingerprint was made with.
-
-    A record whose fingerprint equals this one was made with the same pictures, as far as its formula tells; it can
-    then be given `content_fingerprint` instead.
-    """
+    """Return the fingerprint of data folders by the formula that a recorded fingerprint was made with."""
     if recorded.startswith(_PREFIX):
         return content_fingerprint(folders, listings)
     return names_fingerprint(listings or {split: list_pictures(folder) for split, folder in folders.items()})

@@ -116,7 +116,7 @@ def sweep(
     limits, strategy = limits or Limits(), choose_strategy(config)
     refuse_unknown(config.sweep.writers)
     refuse_missing_functions(config)
-    recipe = complete_recipe(config)
+    recipe = complete_recipe(config, warn)
     from gridsearch.writers.tensorboard.events import EventsWriter
 
     logdir = config.sweep.logdir
@@ -205,13 +205,19 @@ def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decode
             warn(f"pictures by the stock engine, not the fast one, because of {error}")
 
 
-def complete_recipe(config: SweepConfig) -> dict[str, Any]:
-    """The sweep's recipe with a fingerprint of its pictures, which are checked on the way.
+def complete_recipe(config: SweepConfig, warn: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """Return the sweep's recipe with a fingerprint of its pictures, which are checked on the way.
+
+    Args:
+        config: the sweep.
+        warn: called with a line about files in the data folders that are not used.
 
     Raises:
         DataError: pictures are missing, broken or in the wrong place.
     """
     found = inspect_pictures(config)
+    for note in dict.fromkeys(note for summary in found.values() for note in summary.notes):
+        warn(note)
     return config.recipe() | {
         FINGERPRINT + (f" of {train} and {validation}" if len(found) > 1 else ""): summary.fingerprint
         for (train, validation), summary in found.items()
@@ -235,10 +241,13 @@ def inspect_pictures(
         return {}
     from gridsearch.datasets.inspection import inspect
 
-    sizes = next((h.domain.values for h in config.space.hparams if h.name == "batch_size"), (config.data.batch_size,))
-    largest = max(int(size) for size in sizes)
+    swept = {h.name: h.domain.values for h in config.space.hparams}
+    largest = max(int(size) for size in swept.get("batch_size", (config.data.batch_size,)))
+    modes = [str(mode) for mode in swept.get("color_mode", (config.data.color_mode,))]
     return {
-        (train, validation): inspect(train, validation, batch_size=largest, deep=deep, on_progress=on_progress)
+        (train, validation): inspect(
+            train, validation, batch_size=largest, color_modes=modes, deep=deep, on_progress=on_progress
+        )
         for train, validation in _folders(config)
     }
 

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from gridsearch.config.sections import Data
-from gridsearch.datasets.pictures import Picture, list_pictures
+from gridsearch.datasets.listing import Picture, list_pictures
 from gridsearch.errors import DataError
 from gridsearch.system.hardware import memory_available, processors
 

@@ -9,16 +9,14 @@ import pytest
 from picture_files import class_folders, picture, png_claiming, write_folder
 from PIL import Image
 
+from gridsearch.datasets.listing import Picture, list_pictures
 from gridsearch.datasets.pictures import (
     PIXEL_LIMIT,
-    Picture,
     UnusablePictureError,
     decode_problem,
     header_problem,
-    list_pictures,
     natural_key,
     standard_picture,
-    tree_fingerprint,
 )
 from gridsearch.errors import DataError
 
@@ -182,15 +180,3 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match="cat: cannot be read: Permission denied"):
         list_pictures(tmp_path)
-
-
-def test_the_fingerprint_depends_on_names_and_sizes_alone(tmp_path):
-    def fingerprint(name, files):
-        return tree_fingerprint({"train": list_pictures(write_folder(tmp_path / name, files))})
-
-    files = class_folders(2)
-    same = fingerprint("a", files)
-    assert len(same) == 16
-    assert fingerprint("b/c", dict(reversed(files.items()))) == same
-    assert fingerprint("d", files | {"cat/0.jpg": b"longer" + files["cat/0.jpg"]}) != same
-    assert fingerprint("e", files | {"cat/new.jpg": b"1"}) != same

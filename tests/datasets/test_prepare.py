@@ -19,6 +19,7 @@ from picture_files import (
 
 from gridsearch.datasets import parallel
 from gridsearch.datasets.inspection import inspect
+from gridsearch.datasets.layouts import LayoutChoice
 from gridsearch.datasets.prepare import BrokenPicture, prepare
 from gridsearch.errors import DataError
 
@@ -281,14 +282,22 @@ def test_the_same_again_has_nothing_to_do(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"validation": 0.3}, {"limit": 6}])
-def test_other_options_do_not_touch_what_is_there(change, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": 1}, "prepared with --seed 0; you asked for --seed 1"),
+        ({"validation": 0.3}, "prepared with --validation 0.2; you asked for --validation 0.3"),
+        ({"limit": 6}, "prepared with no --limit; you asked for --limit 6"),
+        ({"choice": LayoutChoice(ignore=("a",))}, "prepared with no --ignore; you asked for --ignore a"),
+    ],
+)
+def test_other_options_do_not_touch_what_is_there(change, told, tmp_path):
     source = write_zip(tmp_path / "train.zip", competition())
     prepare(source, tmp_path / "data")
     before = tree(tmp_path / "data")
-    with pytest.raises(DataError, match="already holds pictures") as told:
+    with pytest.raises(DataError, match=told) as error:
         prepare(source, tmp_path / "data", **change)
-    assert "choose another folder" in told.value.cure
+    assert "choose another folder" in error.value.cure
     assert tree(tmp_path / "data") == before
 
 

@@ -62,7 +62,7 @@ def prepare(
     if summary.converted:
         say(f"{summary.converted} converted to RGB JPEG")
     for note in summary.notes:
-        tell(plain(note))
+        tell(format_value(note))
     for broken in summary.broken[:5]:
         tell(f"set aside {format_value(broken.file)}: {broken.reason}")
     if summary.broken:
@@ -98,6 +98,8 @@ def check_data(config: SweepConfig, as_json: bool) -> None:
                 for part, counts in (("train", summary.train), ("validation", summary.validation))]  # fmt: skip
         say(align_columns(["", *map(format_value, summary.classes)], rows))
         say(f"all {summary.train_total + summary.validation_total} pictures can be trained on")
+        for note in summary.notes:
+            tell(format_value(note))
     if not found:
         say("nothing to check: model.objective does without pictures")
 
