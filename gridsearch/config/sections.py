@@ -52,7 +52,11 @@ def _number(value: object) -> object:
 
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 FromZero = Annotated[Real, Field(ge=0)]
-Range = Real | Annotated[tuple[Real, ...], Field(min_length=1)]
+WholeOrReal = Annotated[
+    Annotated[float, Field(allow_inf_nan=False)] | Annotated[int, Field(strict=True)], BeforeValidator(_number)
+]
+Shift = WholeOrReal | Annotated[tuple[Real, ...], Field(min_length=1)]
+"""An int shifts by whole pixels and a float does not, so 5 must not become 5.0."""
 
 
 def _entry_point(value: object) -> object:
@@ -96,8 +100,8 @@ class Augmentation(Section):
 
     rescale: Real | None = None
     rotation_range: FromZero = 0.0
-    width_shift_range: Range = 0.0
-    height_shift_range: Range = 0.0
+    width_shift_range: Shift = 0.0
+    height_shift_range: Shift = 0.0
     brightness_range: tuple[FromZero, FromZero] | None = None
     shear_range: FromZero = 0.0
     zoom_range: FromZero | tuple[FromZero, FromZero] = 0.0

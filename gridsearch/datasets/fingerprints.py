@@ -30,6 +30,7 @@ from gridsearch.datasets.listing import Picture, list_pictures
 from gridsearch.system.hardware import processors
 
 __all__ = [
+    "UNREADABLE",
     "cache_folder",
     "content_fingerprint",
     "fingerprint_like",
@@ -45,7 +46,9 @@ _PREFIX = "v2:"
 _SETTLED = 2_000_000_000
 """Nanoseconds between a file's last change and its hashing after which the four numbers vouch for its content."""
 
-_UNREADABLE = "unreadable"
+UNREADABLE = "unreadable"
+"""The hash of a file that cannot be read."""
+
 _FORMAT = 1
 
 
@@ -159,12 +162,12 @@ def _hash_file(path: Path) -> tuple[str, _Stamp | None]:
     """
     before = _stamp(path)
     if before is None:  # a pipe is not opened: that can wait for ever
-        return _UNREADABLE, None
+        return UNREADABLE, None
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, _new_hash).hexdigest()
     except OSError:
-        return _UNREADABLE, None
+        return UNREADABLE, None
     settled = before == _stamp(path) and before.changed + _SETTLED < time.time_ns()
     return digest, before if settled else None
 

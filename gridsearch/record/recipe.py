@@ -59,7 +59,7 @@ def same_pictures(recorded: object, now: object) -> bool:
 
 def _differs_as_shift(name: str, was: object, now: object) -> bool:
     """Tell whether a shift is whole in one recipe and fractional in the other: 5 draws whole pixels, 5.0 does not."""
-    return name.endswith("_shift_range") and type(was) is not type(now) and {type(was), type(now)} == {int, float}
+    return name.endswith("_shift_range") and {type(was), type(now)} == {int, float} and was != 0
 
 
 def refuse_other_goal(recorded: bool, wanted: bool, logdir: Path) -> None:

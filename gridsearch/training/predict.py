@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import Image
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Settings
+from gridsearch.datasets.listing import list_classes
 from gridsearch.errors import DataError, LogdirError
 
 __all__ = ["class_names", "predict"]
@@ -32,7 +32,7 @@ FITTED = ("featurewise_center", "featurewise_std_normalization", "zca_whitening"
 
 def class_names(folder: Path) -> list[str]:
     """The classes of a data folder in the order in which Keras numbers them: its sorted subfolders."""
-    return sorted(name for name in os.listdir(folder) if (folder / name).is_dir())
+    return list_classes(folder)
 
 
 def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> Iterator[np.ndarray]:
