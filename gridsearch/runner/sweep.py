@@ -109,6 +109,7 @@ def sweep(
 
     Raises:
         DataError: the pictures cannot be trained on.
+        UserError: the user's keras.json has a value that Keras cannot be imported with.
         SweepFileError: it names a function that is not there, or a writer that cannot be had.
         HomeError: the log directory is in use, of another recipe, damaged or not writable.
         Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
@@ -116,6 +117,7 @@ def sweep(
     limits, strategy = limits or Limits(), choose_strategy(config)
     refuse_unknown(config.sweep.writers)
     refuse_missing_functions(config)
+    _check_keras_json(config, warn)
     recipe = complete_recipe(config, warn)
     from gridsearch.writers.tensorboard.events import EventsWriter
 
@@ -203,6 +205,15 @@ def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decode
                 open_pictures(folder, Decoding.of(data), warn=warn, on_progress=on_decoded)
         except Unstorable as error:
             warn(f"pictures by the stock engine, not the fast one, because of {error}")
+
+
+def _check_keras_json(config: SweepConfig, warn: Callable[[str], None]) -> None:
+    """Say what of the user's ``keras.json`` sweeps do not use; refuse what Keras cannot be imported with."""
+    if not config.model.objective:
+        from gridsearch.training.keras_json import check_keras_json
+
+        for line in check_keras_json():
+            warn(line)
 
 
 def complete_recipe(config: SweepConfig, warn: Callable[[str], None] = lambda line: None) -> dict[str, Any]:

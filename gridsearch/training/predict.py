@@ -17,6 +17,7 @@ from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Settings
 from gridsearch.datasets.listing import list_classes
 from gridsearch.errors import DataError, LogdirError
+from gridsearch.training.keras_json import use_keras_defaults
 
 __all__ = ["class_names", "predict"]
 
@@ -50,6 +51,7 @@ def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> I
         HomeError: the model cannot be loaded, or its pictures were normalised by statistics that are not kept.
         DataError: a picture cannot be read.
     """
+    use_keras_defaults()
     scale = _scaling(model_file, settings)
     model = _loaded(model_file, settings)
     probabilities = _probabilities(model_file)
