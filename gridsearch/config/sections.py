@@ -70,6 +70,15 @@ def _entry_point(value: object) -> object:
 EntryPoint = Annotated[str, BeforeValidator(_entry_point)]
 
 
+def _class_mode(value: object) -> object:
+    if value in ("binary", "sparse", "input", "none"):
+        raise ValueError(
+            f"{value!r} is not known here, only 'categorical': labels are one-hot, and a loss that takes class numbers "
+            "(sparse_categorical_crossentropy) gets numbers; give the model's last layer a unit for each class"
+        )
+    return value
+
+
 class Section(BaseModel):
     """A table of the sweep file: frozen, no unknown keys."""
 
@@ -85,7 +94,7 @@ class Data(Section):
     """Pixels: the side of a square, or height and width."""
     batch_size: Positive = 32
     color_mode: Literal["rgb", "grayscale"] = "rgb"
-    class_mode: Literal["categorical"] = "categorical"
+    class_mode: Annotated[Literal["categorical"], BeforeValidator(_class_mode)] = "categorical"
     interpolation: Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"] = "nearest"
 
     @property
