@@ -1,9 +1,11 @@
 """From archives and folders to train/ and validation/: layouts, splits, broken pictures."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from picture_files import (
     class_folders,
@@ -16,6 +18,7 @@ from picture_files import (
     write_zip,
     zip_bytes,
 )
+from PIL import Image, features
 
 from gridsearch.datasets import parallel
 from gridsearch.datasets.inspection import inspect
@@ -178,6 +181,52 @@ def test_odd_pictures_are_converted_and_counted(tmp_path):
     together = {name for found in names(tmp_path / "data").values() for name in found}
     assert {"a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"} < together
     inspect(tmp_path / "data/train", tmp_path / "data/validation", deep=True)
+
+
+def grey16(levels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(levels.astype(np.uint16)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize(("bits", "factor"), [(16, 257), (12, 16), (10, 4), (8, 1)])
+def test_sixteen_bit_pictures_are_scaled_by_the_bits_that_the_collection_uses(bits, factor, kind, tmp_path):
+    ramp = np.tile(np.arange(256), (8, 1))
+    files = {f"{name}/{n}.png": grey16(ramp * factor) for name in ("cat", "dog") for n in range(3)}
+    files["cat/dark.png"] = grey16(ramp // 8 * factor)  # scaled like the others, not to its own brightest pixel
+    source = {"folder": write_folder, "zip": write_zip}[kind](tmp_path / "pets", files)
+    summary = prepare(source, tmp_path / "data")
+    assert f"7 pictures of {bits} bits per pixel scaled to 8" in summary.notes
+    assert (summary.converted, summary.written) == (7, 7)
+    for path in (tmp_path / "data").glob("*/*/*.jpg"):
+        levels = np.asarray(Image.open(path).convert("L")).astype(int)
+        assert np.abs(levels - (ramp // 8 if path.stem == "dark" else ramp)).max() <= 3  # of JPEG
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["prepare.json", "train", "validation"]
+
+
+@pytest.mark.parametrize("letter", ["я", "猫", "🐈", "é"])
+def test_long_names_in_any_script_are_shortened_and_kept_apart(letter, tmp_path):
+    files = class_folders(3) | {f"cat/{letter * 55}{n}.jpg": picture(50 + n) for n in range(4)}
+    files |= {f"dog/{'deep/' * 9}{letter * 40}/{letter * 50}{n}.jpg": picture(60 + n) for n in range(3)}
+    summary = prepare(write_zip(tmp_path / "pets.zip", files), tmp_path / "data")
+    assert summary.written == 13
+    for found in names(tmp_path / "data").values():
+        assert all(len(name.encode()) < 255 for name in found)
+
+
+def test_a_class_name_too_long_for_file_systems_is_told(tmp_path):
+    files = [("猫" * 70 + "/0.jpg", picture(1)), ("dog/0.jpg", picture(2))]
+    with pytest.raises(DataError, match="has a name of more than 200 bytes"):
+        prepare(write_zip(tmp_path / "pets.zip", dict(files)), tmp_path / "data")
+
+
+def test_avif_and_webp_pictures_become_jpeg_and_heic_ones_are_set_aside(tmp_path):
+    files = class_folders(3) | {"cat/a.webp": picture(1, "WEBP"), "cat/b.heic": b"\0\0\0\x18ftypheic" + b"\0" * 40}
+    files |= {"dog/c.avif": picture(2, "AVIF")} if features.check("avif") else {}
+    summary = prepare(write_folder(tmp_path / "pets", files), tmp_path / "data")
+    assert [broken.file for broken in summary.broken] == ["cat/b.heic"]
+    assert summary.converted == len(files) - 7
 
 
 def test_equal_names_within_a_class_are_all_kept(tmp_path):

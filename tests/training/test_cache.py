@@ -116,6 +116,57 @@ def test_sixteen_bits_are_refused_before_a_trial_comes_upon_them(
         open_pictures(pictures / "train", Decoding(8, 8, "rgb", "nearest"))
 
 
+WARNED_OF = """
+import sys
+from pathlib import Path
+from gridsearch.training.cache import Decoding, open_pictures
+open_pictures(Path(sys.argv[1]), Decoding(6, 8, "rgb", "bilinear"))
+"""
+
+
+def test_pillows_warnings_do_not_appear_while_pictures_are_decoded(pictures: Path) -> None:
+    Image.new("P", (9, 9)).save(pictures / "train" / "cat" / "odd.png", transparency=b"\x00\x7f\xff")
+    command = [sys.executable, "-c", WARNED_OF, str(pictures / "train")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stderr == ""
+
+
+def exchange(one: Path, other: Path) -> None:
+    one.rename(one.with_suffix(".tmp"))
+    other.rename(one)
+    one.with_suffix(".tmp").rename(other)
+
+
+def test_exchanged_pictures_of_equal_size_and_time_make_another_store(pictures: Path) -> None:
+    cat, dog = (pictures / "train" / name / f"{name}.0.png" for name in ("cat", "dog"))
+    longest = max(cat.stat().st_size, dog.stat().st_size)
+    for path in (cat, dog):
+        path.write_bytes(path.read_bytes().ljust(longest, b"\0"))
+        os.utime(path, (1000, 1000))
+    names, before = open_pictures(pictures / "train", SMALL)
+    exchange(cat, dog)
+    _, after = open_pictures(pictures / "train", SMALL)
+    one, other = names.index("cat/cat.0.png"), names.index("dog/dog.0.png")
+    assert np.array_equal(before[one], after[other])
+    assert np.array_equal(before[other], after[one])
+    assert not np.array_equal(before[one], before[other])
+
+
+def test_a_picture_that_changes_while_a_store_is_built_is_told(
+    pictures: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = cache.hash_pictures
+
+    def hash_then_change(folder: Path, listed: Any) -> dict[str, str]:
+        hashes = really(folder, listed)
+        Image.new("RGB", (12, 9), (1, 2, 3)).save(folder / "cat" / "cat.3.png")
+        return hashes
+
+    monkeypatch.setattr(cache, "hash_pictures", hash_then_change)
+    with pytest.raises(DataError, match=r"cat\.3\.png: changed while pictures were decoded"):
+        open_pictures(pictures / "train", SMALL)
+    assert built(store) == []
+
+
 def test_without_room_it_says_so_and_works_without(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, stored = open_pictures(pictures / "train", SMALL)
     cache.clean(0)

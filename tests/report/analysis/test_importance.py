@@ -99,9 +99,7 @@ def cats_vs_dogs(pictures: str) -> Record:
     here = Path(__file__).parent
     with (here / "cats_vs_dogs.csv").open(newline="") as file:
         drawn = list(csv.DictReader(file))
-    photographed = json.loads((here.parents[1] / "fixtures" / "recorded36.json").read_text(encoding="utf-8"))[
-        "sessions"
-    ]
+    photographed = json.loads((here.parents[1] / "fixtures" / "recorded36.json").read_text(encoding="utf-8"))["sessions"]
     trials = [
         made(
             int(row["trial"].removeprefix("run-")),
