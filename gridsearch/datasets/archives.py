@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from gridsearch.datasets.names import is_leftover_file, is_leftover_folder
-from gridsearch.datasets.pictures import shown
+from gridsearch.datasets.pictures import escape_name
 from gridsearch.errors import DataError
 
 __all__ = ["Entry", "PictureSource", "open_source"]
@@ -119,7 +119,7 @@ def open_source(path: Path, where: str | None = None) -> PictureSource:
         DataError: missing, unreadable, neither of these, damaged, encrypted, or with members that could write outside
             of the folder they are unpacked in.
     """
-    where = where or shown(path)
+    where = where or escape_name(path)
     if path.is_dir():
         return _Folder(path, where)
     try:
@@ -131,7 +131,7 @@ def open_source(path: Path, where: str | None = None) -> PictureSource:
         raise DataError(f"cannot be read: {error.strerror}", where=where) from error
     if not magic:
         raise DataError("an empty file (0 bytes)", where=where, cure=_COMPLETE)
-    with _damage_told(where):
+    with _explain_damage(where):
         if magic.startswith(b"PK"):
             return _Zip(path, where)
         if tarfile.is_tarfile(path):
@@ -166,18 +166,18 @@ class _Folder(PictureSource):
             folders[:] = sorted(folder for folder in folders if not is_leftover_folder(folder))
             for file in sorted(files):
                 path = Path(root, file)
-                yield _folder_entry(number, path, path.relative_to(top).as_posix())
+                yield _make_entry(number, path, path.relative_to(top).as_posix())
                 number += 1
 
     def fetch(self, wanted: Sequence[Entry], scratch: Path) -> Iterator[tuple[Entry, Path]]:
-        for entry in _in_order(wanted):
+        for entry in _sort_by_number(wanted):
             yield entry, self.path / entry.name
 
     def close(self) -> None:
         """Do nothing: no file of the folder is kept open."""
 
 
-def _folder_entry(number: int, path: Path, name: str) -> Entry:
+def _make_entry(number: int, path: Path, name: str) -> Entry:
     try:
         status = path.stat()
     except OSError:  # a dangling link: it is set aside like a broken picture
@@ -206,8 +206,8 @@ class _Zip(PictureSource):
         )
 
     def fetch(self, wanted: Sequence[Entry], scratch: Path) -> Iterator[tuple[Entry, Path]]:
-        for entry in _in_order(wanted):
-            with _damage_told(self.where, entry.name), self._archive.open(self._members[entry.number]) as member:
+        for entry in _sort_by_number(wanted):
+            with _explain_damage(self.where, entry.name), self._archive.open(self._members[entry.number]) as member:
                 unpacked = _unpack(member, scratch / str(entry.number))
             yield entry, unpacked
 
@@ -242,8 +242,8 @@ class _Tar(PictureSource):
 
     def fetch(self, wanted: Sequence[Entry], scratch: Path) -> Iterator[tuple[Entry, Path]]:
         members = self._archive.getmembers()
-        for entry in _in_order(wanted):
-            with _damage_told(self.where, entry.name):
+        for entry in _sort_by_number(wanted):
+            with _explain_damage(self.where, entry.name):
                 member = self._archive.extractfile(members[entry.number])
                 assert member is not None  # only regular files became entries
                 with member:
@@ -258,7 +258,7 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _in_order(wanted: Sequence[Entry]) -> list[Entry]:
+def _sort_by_number(wanted: Sequence[Entry]) -> list[Entry]:
     return sorted(wanted, key=lambda entry: entry.number)
 
 
@@ -272,10 +272,10 @@ def _refuse_unsafe_zip_member(where: str, member: zipfile.ZipInfo) -> None:
     _refuse_unsafe_name(where, member.orig_filename)
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unsafe(where, member.filename, "a symbolic link" if kind == stat.S_IFLNK else "a special file")
+        raise _describe_unsafe(where, member.filename, "a symbolic link" if kind == stat.S_IFLNK else "a special file")
     if member.flag_bits & 0x1:
         raise DataError(
-            f"is encrypted (member {shown(member.filename)})",
+            f"is encrypted (member {escape_name(member.filename)})",
             where=where,
             cure="Unpack it with its password and give the folder.",
         )
@@ -284,27 +284,27 @@ def _refuse_unsafe_zip_member(where: str, member: zipfile.ZipInfo) -> None:
 def _refuse_unsafe_tar_member(where: str, member: tarfile.TarInfo) -> None:
     _refuse_unsafe_name(where, member.name)
     if member.issym() or member.islnk():
-        raise _unsafe(where, member.name, "a symbolic link" if member.issym() else "a hard link")
+        raise _describe_unsafe(where, member.name, "a symbolic link" if member.issym() else "a hard link")
     if not (member.isreg() or member.isdir()):
-        raise _unsafe(where, member.name, "a special file")
+        raise _describe_unsafe(where, member.name, "a special file")
 
 
 def _refuse_unsafe_name(where: str, name: str) -> None:
     slashed = name.replace("\\", "/")
     if ".." in slashed.split("/"):
-        raise _unsafe(where, name, "a path that leaves its folder")
+        raise _describe_unsafe(where, name, "a path that leaves its folder")
     if slashed.startswith("/") or re.match(r"[A-Za-z]:", slashed):
-        raise _unsafe(where, name, "an absolute path")
+        raise _describe_unsafe(where, name, "an absolute path")
     if "\0" in name:
-        raise _unsafe(where, name, "a name with a null byte")
+        raise _describe_unsafe(where, name, "a name with a null byte")
 
 
-def _unsafe(where: str, name: str, what: str) -> DataError:
-    return DataError(f"refused: its member {shown(name)} is {what}", where=where, cure=_TRUSTED)
+def _describe_unsafe(where: str, name: str, what: str) -> DataError:
+    return DataError(f"refused: its member {escape_name(name)} is {what}", where=where, cure=_TRUSTED)
 
 
 @contextmanager
-def _damage_told(where: str, member: str = "") -> Iterator[None]:
+def _explain_damage(where: str, member: str = "") -> Iterator[None]:
     """Turn what the standard library's unpackers raise on damaged archives into a `DataError`."""
     try:
         yield
@@ -317,7 +317,7 @@ def _damage_told(where: str, member: str = "") -> Iterator[None]:
         struct.error,
         ValueError,
     ) as error:
-        place = f" at {shown(member)}" if member else ""
+        place = f" at {escape_name(member)}" if member else ""
         raise DataError(f"a damaged archive{place}: {error}", where=where, cure=_COMPLETE) from error
     except OSError as error:
         if error.errno is not None:  # the system's, not a complaint of gzip or bz2

@@ -9,10 +9,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from gridsearch.datasets.archives import Entry
 from gridsearch.datasets.folder_tree import Candidate, Folder
 from gridsearch.datasets.layout_choice import LayoutChoice, UnclearLayoutError
-from gridsearch.datasets.names import container_name, generic_folder, generic_label, name_label, role_of, side_folder
-from gridsearch.datasets.pictures import shown
+from gridsearch.datasets.names import (
+    is_container,
+    is_generic_folder,
+    is_generic_label,
+    is_side_folder,
+    read_label,
+    read_role,
+)
+from gridsearch.datasets.pictures import escape_name
 
-__all__ = ["ClassReader", "count", "innermost", "quote_names"]
+__all__ = ["ClassReader", "find_innermost", "format_count", "quote_names"]
 
 Classes = Mapping[str, Sequence[Candidate]]
 """The candidates of every class, by its name in lower case."""
@@ -23,7 +30,7 @@ _BESIDE_AT_MOST = 3
 _BACKGROUND = {"background_google", "257.clutter", "background", "_background_noise_"}
 
 
-def count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Return a number with its noun: ``1 picture``, ``12,500 pictures``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
@@ -35,7 +42,7 @@ def quote_names(names: Iterable[str], most: int = 4) -> str:
     return ", ".join(repr(name) for name in ordered[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def innermost(folder: Folder) -> Folder:
+def find_innermost(folder: Folder) -> Folder:
     """Return the folder itself or, where it holds nothing but one folder with pictures, that one, and so on."""
     while len(inner := folder.inner()) == 1 and not folder.own_pictures():
         folder = next(iter(inner.values()))
@@ -57,7 +64,7 @@ class ClassReader:
 
     def has_classes(self, folder: Folder) -> bool:
         """Tell whether a folder holds two folders with pictures, or pictures whose names begin with two classes."""
-        inside = innermost(folder)
+        inside = find_innermost(folder)
         return len(inside.inner()) > 1 or len(self.labels(inside)) > 1
 
     def labels(self, folder: Folder) -> Classes:
@@ -67,9 +74,9 @@ class ClassReader:
             return found
         merged: dict[str, list[Candidate]] = defaultdict(list)
         for label, candidates in found.items():
-            shorter = (name_label(f"{label}.x") or label) if "." in label else label  # cat.1 (2).jpg is a cat
+            shorter = (read_label(f"{label}.x") or label) if "." in label else label  # cat.1 (2).jpg is a cat
             merged[shorter if shorter in found else label].extend(candidates)
-        return {label: candidates for label, candidates in merged.items() if not generic_label(label)}
+        return {label: candidates for label, candidates in merged.items() if not is_generic_label(label)}
 
     def unwrap(self, folder: Folder, known: Collection[str] = ()) -> Folder:
         """Return the folder within `folder` that holds more than one folder with pictures, or pictures.
@@ -94,8 +101,8 @@ class ClassReader:
             if own := folder.own_pictures():
                 if len(own) > max(_BESIDE_AT_MOST, only.pictures // 100):
                     raise UnclearLayoutError(
-                        f"beside the folder {only.name!r} there are {count(len(own), 'picture')}, "
-                        f"such as {shown(own[0].name)}",
+                        f"beside the folder {only.name!r} there are {format_count(len(own), 'picture')}, "
+                        f"such as {escape_name(own[0].name)}",
                         "Give every class a folder, or name the folder to use.",
                     )
                 self._note_unused(own, f"beside the folder {only.name!r}")
@@ -115,10 +122,10 @@ class ClassReader:
             return self._read_as_told(folder)
         inner, labels = folder.inner(), self.labels(folder)
         if inner and len(labels) > 1:
-            if not all(map(side_folder, inner)):
+            if not all(map(is_side_folder, inner)):
                 raise UnclearLayoutError(
                     f"there are both pictures labelled by name, such as {min(labels)!r}, and a folder {min(inner)!r}",
-                    f"Name what is not to be used: --ignore {_quoted(min(inner))}",
+                    f"Name what is not to be used: --ignore {_quote(min(inner))}",
                 )
             self._note_folders(inner.values(), "not pictures to train on")
             inner = {}
@@ -139,15 +146,15 @@ class ClassReader:
         named = self._names_of_classes(inside)
         if not named & set(train):
             raise UnclearLayoutError(
-                f"the {split} folder {folder.path!r} holds {count(folder.pictures, 'picture')} that are not sorted "
-                f"into the classes of the training pictures ({quote_names(train)})",
+                f"the {split} folder {folder.path!r} holds {format_count(folder.pictures, 'picture')} that are not "
+                f"sorted into the classes of the training pictures ({quote_names(train)})",
                 "Sort them into a folder per class, or take validation pictures from the training pictures: "
                 "--train-from FOLDER",
             )
         if split == "test" and (extra := named - set(train)):
             raise UnclearLayoutError(
                 f"the test folder {folder.path!r} has classes that are not trained on: {quote_names(extra)}",
-                f"Leave it out with --ignore {_quoted(folder.path)}",
+                f"Leave it out with --ignore {_quote(folder.path)}",
             )
         return self.read_classes(inside, in_split=True)
 
@@ -159,7 +166,7 @@ class ClassReader:
             return {}
         classes = self.read_split(folder, train, "test")
         pictures = sum(map(len, classes.values()))
-        self.notes.append(f"{folder.path}: {count(pictures, 'picture')} kept as test pictures, not trained on")
+        self.notes.append(f"{folder.path}: {format_count(pictures, 'picture')} kept as test pictures, not trained on")
         return classes
 
     def note_unused(self, folders: Iterable[Folder], what: str) -> None:
@@ -185,42 +192,42 @@ class ClassReader:
             self.unlabelled.extend(
                 (entry, "its name does not begin with a class")
                 for entry in leaf.own_pictures()
-                if not name_label(entry.parts[-1])
+                if not read_label(entry.parts[-1])
             )
         if not found:
-            raise UnclearLayoutError(_why_no_classes(folder))
+            raise UnclearLayoutError(_explain_missing_classes(folder))
         return found
 
     def _read_names(self, folder: Folder, labels: Classes) -> Classes:
         pictures = folder.own_pictures()
         if len(labels) < 2:
-            raise UnclearLayoutError(_why_no_classes(folder))
+            raise UnclearLayoutError(_explain_missing_classes(folder))
         labelled = {candidate.entry for candidates in labels.values() for candidate in candidates}
         others = [entry for entry in pictures if entry not in labelled]
         if len(others) > len(labelled):
             raise UnclearLayoutError(
-                f"{len(others)} of {count(len(pictures), 'picture')} have names that say no class, such as "
-                f"{shown(others[0].parts[-1])}; the others would be {quote_names(labels)}",
+                f"{len(others)} of {format_count(len(pictures), 'picture')} have names that say no class, such as "
+                f"{escape_name(others[0].parts[-1])}; the others would be {quote_names(labels)}",
                 "Give every class a folder; or --classes-from names uses those whose names say one.",
             )
-        if doubtful := [label for label in labels if (role := role_of(label)) and role.split != "train"]:
+        if doubtful := [label for label in labels if (role := read_role(label)) and role.split != "train"]:
             raise UnclearLayoutError(
                 f"names that begin with {doubtful[0]!r} may be those of a class or of pictures without labels",
                 "--classes-from names makes a class of every beginning.",
             )
         for entry in others:
-            label = name_label(entry.parts[-1])
+            label = read_label(entry.parts[-1])
             camera = "its name is that of a camera or program, not of a class"
             self.unlabelled.append((entry, camera if label else "its name does not begin with a class"))
         return labels
 
     def _check_folders(self, inner: Mapping[str, Folder], in_split: bool) -> None:
         """Refuse folders that may not be classes."""
-        if sides := [name for name in inner if side_folder(name)]:
+        if sides := [name for name in inner if is_side_folder(name)]:
             raise UnclearLayoutError(
                 f"beside {quote_names(set(inner) - set(sides))} there is a folder {sides[0]!r}, which may be a class "
                 "or hold annotations",
-                f"--ignore {_quoted(sides[0])} leaves it out; --classes-from folders makes every folder a class.",
+                f"--ignore {_quote(sides[0])} leaves it out; --classes-from folders makes every folder a class.",
             )
         _refuse_variants(inner)
         _refuse_nested(inner)
@@ -229,11 +236,11 @@ class ClassReader:
             self._check_split_words(inner)
         for name in inner:
             if name.lower() in _BACKGROUND:
-                self.notes.append(f"{name} is a class of its own; --ignore {_quoted(name)} leaves it out")
+                self.notes.append(f"{name} is a class of its own; --ignore {_quote(name)} leaves it out")
 
     def _check_split_words(self, inner: Mapping[str, Folder]) -> None:
         """Refuse a class folder whose name is that of a split, unless it can be nothing but a class."""
-        roles = {name: role.split for name in inner if (role := role_of(name)) and not role.rest}
+        roles = {name: role.split for name in inner if (role := read_role(name)) and not role.rest}
         if not roles:
             return
         if list(roles.values()) == ["train"]:
@@ -243,7 +250,7 @@ class ClassReader:
         raise UnclearLayoutError(
             f"beside {quote_names(set(inner) - {name})} there is a folder {name!r}, which may be a class or hold "
             f"{roles[name]} pictures without labels",
-            f"--ignore {_quoted(name)} leaves it out; --classes-from folders makes every folder a class.",
+            f"--ignore {_quote(name)} leaves it out; --classes-from folders makes every folder a class.",
         )
 
     def _merge(self, folders: Iterable[tuple[str, Iterable[Candidate]]]) -> Classes:
@@ -260,7 +267,7 @@ class ClassReader:
     def _leave_out_copies(self, folder: Folder) -> None:
         inner = folder.inner()
         for name, child in inner.items() if len(inner) > 1 else ():
-            inside = innermost(child)
+            inside = find_innermost(child)
             shared = [other for other in inside.inner() if other in inner and other != name]
             if not shared:
                 continue
@@ -270,12 +277,12 @@ class ClassReader:
             raise UnclearLayoutError(
                 f"the folder {child.path!r} holds folders of the same names as those beside it "
                 f"({quote_names(shared)}), with other pictures",
-                f"--ignore {_quoted(child.path)} leaves it out; or name the folder to use.",
+                f"--ignore {_quote(child.path)} leaves it out; or name the folder to use.",
             )
         originals: dict[str, Folder] = {}
         for child in inner.values():
-            inside = innermost(child)
-            if role_of(child.name) or len(inside.inner()) < 2:
+            inside = find_innermost(child)
+            if read_role(child.name) or len(inside.inner()) < 2:
                 continue
             original = originals.setdefault(inside.name.lower(), inside)
             if inside is not original and inside.sizes() == original.sizes():
@@ -288,9 +295,9 @@ class ClassReader:
     def _without_sides(self, folder: Folder) -> dict[str, Folder]:
         """Return the inner folders without annotations, where these lie beside the one folder with pictures."""
         inner = folder.inner()
-        sides = [child for name, child in inner.items() if side_folder(name)]
-        others = {name: child for name, child in inner.items() if not side_folder(name)}
-        if sides and len(others) == 1 and all(container_name(name) or role_of(name) for name in others):
+        sides = [child for name, child in inner.items() if is_side_folder(name)]
+        others = {name: child for name, child in inner.items() if not is_side_folder(name)}
+        if sides and len(others) == 1 and all(is_container(name) or read_role(name) for name in others):
             self._note_folders(sides, "not pictures to train on")
             for side in sides:
                 del folder.folders[side.name]
@@ -299,13 +306,15 @@ class ClassReader:
 
     def _note_folders(self, folders: Iterable[Folder], what: str) -> None:
         for folder in folders:
-            self.notes.append(f"{folder.path}: {count(folder.pictures, 'picture')} not used ({what})")
+            self.notes.append(f"{folder.path}: {format_count(folder.pictures, 'picture')} not used ({what})")
 
     def _note_unused(self, entries: Sequence[Entry], where: str) -> None:
-        self.notes.append(f"{count(len(entries), 'picture')} {where} not used, such as {shown(entries[0].name)}")
+        self.notes.append(
+            f"{format_count(len(entries), 'picture')} {where} not used, such as {escape_name(entries[0].name)}"
+        )
 
 
-def _quoted(path: str) -> str:
+def _quote(path: str) -> str:
     """Return a path as it is typed in a shell."""
     return shlex.quote(path)
 
@@ -313,7 +322,7 @@ def _quoted(path: str) -> str:
 def _refuse_variants(inner: Mapping[str, Folder]) -> None:
     holders: dict[str, list[str]] = defaultdict(list)
     for name, folder in inner.items():
-        if len(inside := innermost(folder).inner()) > 1:
+        if len(inside := find_innermost(folder).inner()) > 1:
             for below in inside:
                 holders[below].append(name)
     for below, names in holders.items():
@@ -322,14 +331,14 @@ def _refuse_variants(inner: Mapping[str, Folder]) -> None:
             raise UnclearLayoutError(
                 f"the folders {quote_names(names)} hold folders of the same names, such as {below!r}: they may be "
                 "parts or variants of one data set",
-                f"Name the one to use, or say which is which: --train-from {_quoted(first)} --validation-from "
-                f"{_quoted(second)}. If they are the classes: --classes-from folders",
+                f"Name the one to use, or say which is which: --train-from {_quote(first)} --validation-from "
+                f"{_quote(second)}. If they are the classes: --classes-from folders",
             )
 
 
 def _refuse_nested(inner: Mapping[str, Folder]) -> None:
     for name, folder in inner.items():
-        inside = innermost(folder)
+        inside = find_innermost(folder)
         if len(inside.inner()) > 1 and not inside.own_pictures():
             raise UnclearLayoutError(
                 f"the folder {name!r} holds no pictures but folders, {quote_names(inside.inner())}: either may be the "
@@ -340,8 +349,8 @@ def _refuse_nested(inner: Mapping[str, Folder]) -> None:
 
 
 def _refuse_generic(inner: Mapping[str, Folder]) -> None:
-    bare = [name for name in inner if container_name(name)]
-    if bare or all(map(generic_folder, inner)):
+    bare = [name for name in inner if is_container(name)]
+    if bare or all(map(is_generic_folder, inner)):
         raise UnclearLayoutError(
             f"the folders {quote_names(inner)} do not look like classes: {(bare or sorted(inner))[0]!r} is no name of "
             "one",
@@ -350,19 +359,19 @@ def _refuse_generic(inner: Mapping[str, Folder]) -> None:
         )
 
 
-def _why_no_classes(folder: Folder) -> str:
+def _explain_missing_classes(folder: Folder) -> str:
     """Say why the pictures that lie in one folder have no classes."""
     pictures, labels = folder.own_pictures(), folder.labels()
     if not pictures:
         return "no pictures in a layout that is known"
-    example = shown(pictures[0].parts[-1])
-    have = f"its {count(len(pictures), 'picture')} lie in one folder"
-    if not labels and folder.path and not (role_of(folder.name) or container_name(folder.name)):
+    example = escape_name(pictures[0].parts[-1])
+    have = f"its {format_count(len(pictures), 'picture')} lie in one folder"
+    if not labels and folder.path and not (read_role(folder.name) or is_container(folder.name)):
         return f"only one class, {folder.name.lower()!r}; a classifier needs two or more"
-    if labels and all(map(generic_label, labels)):
+    if labels and all(map(is_generic_label, labels)):
         return f"{have}, and names such as {example} come from a camera or a program: they say no class"
     if len(labels) == 1:
         return f"{have}, and their names give only one class, {min(labels)!r}; a classifier needs two or more"
     tables = [file.parts[-1] for file in folder.files if file.parts[-1].lower().endswith((".csv", ".json", ".mat"))]
-    told = f" (a table such as {shown(tables[0])} is not read)" if tables else ""
+    told = f" (a table such as {escape_name(tables[0])} is not read)" if tables else ""
     return f"{have}, and names such as {example} say no class{told}"

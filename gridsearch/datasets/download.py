@@ -89,7 +89,7 @@ def download(
             return target
         partial = _Partial(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _fetch_all(url, partial, on_progress or _quiet, attempts, timeout, pause)
+        _fetch_all(url, partial, on_progress or _ignore_progress, attempts, timeout, pause)
         try:
             verify(partial.path, sha256, "It was removed. Is the address, or the digest, of another version?")
         except DataError:
@@ -107,7 +107,7 @@ def file_name(url: str) -> str:
     return Path(re.split("[?#]", url)[0]).name or "archive"
 
 
-def _quiet(done: int, total: int | None) -> None:
+def _ignore_progress(done: int, total: int | None) -> None:
     """No progress is shown."""
 
 

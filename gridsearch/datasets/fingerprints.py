@@ -32,11 +32,11 @@ from gridsearch.system.hardware import processors
 __all__ = [
     "UNREADABLE",
     "cache_folder",
-    "content_fingerprint",
-    "fingerprint_like",
+    "compute_fingerprint",
+    "compute_names_fingerprint",
     "hash_bytes",
     "hash_pictures",
-    "names_fingerprint",
+    "recompute_fingerprint",
 ]
 
 Listings = Mapping[str, Mapping[str, Iterable[Picture]]]
@@ -71,7 +71,7 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "gridsearch"
 
 
-def names_fingerprint(splits: Listings) -> str:
+def compute_names_fingerprint(splits: Listings) -> str:
     """Return 16 hex digits that change when a picture is added, removed, renamed or changes its size.
 
     They depend neither on where the folders are nor on the order of their entries. Records made before version 2 of
@@ -86,7 +86,7 @@ def names_fingerprint(splits: Listings) -> str:
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def content_fingerprint(folders: Mapping[str, Path], listings: Listings | None = None) -> str:
+def compute_fingerprint(folders: Mapping[str, Path], listings: Listings | None = None) -> str:
     """Return the fingerprint that changes with the name or the content of any picture: ``v2:CONTENT:NAMES``.
 
     It depends neither on where the folders are nor on the order of their entries.
@@ -104,14 +104,14 @@ def content_fingerprint(folders: Mapping[str, Path], listings: Listings | None =
         pictures = [picture for found in listed[split].values() for picture in found]
         lines += [f"{split}/{name}\0{digest}\n" for name, digest in hash_pictures(folder, pictures).items()]
     text = "".join(sorted(lines)).encode("utf-8", "surrogateescape")
-    return f"{_PREFIX}{hashlib.blake2b(text, digest_size=16).hexdigest()}:{names_fingerprint(listed)}"
+    return f"{_PREFIX}{hashlib.blake2b(text, digest_size=16).hexdigest()}:{compute_names_fingerprint(listed)}"
 
 
-def fingerprint_like(recorded: str, folders: Mapping[str, Path], listings: Listings | None = None) -> str:
+def recompute_fingerprint(recorded: str, folders: Mapping[str, Path], listings: Listings | None = None) -> str:
     """Return the fingerprint of data folders by the formula that a recorded fingerprint was made with."""
     if recorded.startswith(_PREFIX):
-        return content_fingerprint(folders, listings)
-    return names_fingerprint(listings or {split: list_pictures(folder) for split, folder in folders.items()})
+        return compute_fingerprint(folders, listings)
+    return compute_names_fingerprint(listings or {split: list_pictures(folder) for split, folder in folders.items()})
 
 
 def hash_bytes(content: bytes) -> str:
@@ -133,7 +133,7 @@ def hash_pictures(
         32 hex digits for each name; ``unreadable`` for a file that cannot be read, which the checks of pictures name.
     """
     known = _read_known(folder)
-    stamps = {picture.name: _stamp(folder / picture.name) for picture in pictures}
+    stamps = {picture.name: _read_stamp(folder / picture.name) for picture in pictures}
     hashes = {name: known[name, stamp] for name, stamp in stamps.items() if stamp and (name, stamp) in known}
     missing = [name for name in stamps if name not in hashes]
     if not missing:
@@ -160,7 +160,7 @@ def _hash_file(path: Path) -> tuple[str, _Stamp | None]:
 
     Nothing vouches for a file that changed while it was read or less than two seconds before.
     """
-    before = _stamp(path)
+    before = _read_stamp(path)
     if before is None:  # a pipe is not opened: that can wait for ever
         return UNREADABLE, None
     try:
@@ -168,7 +168,7 @@ def _hash_file(path: Path) -> tuple[str, _Stamp | None]:
             digest = hashlib.file_digest(file, _new_hash).hexdigest()
     except OSError:
         return UNREADABLE, None
-    settled = before == _stamp(path) and before.changed + _SETTLED < time.time_ns()
+    settled = before == _read_stamp(path) and before.changed + _SETTLED < time.time_ns()
     return digest, before if settled else None
 
 
@@ -176,7 +176,7 @@ def _new_hash() -> Any:
     return hashlib.blake2b(digest_size=16)
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def _read_stamp(path: Path) -> _Stamp | None:
     try:
         status = os.stat(path)
     except OSError:
@@ -186,14 +186,14 @@ def _stamp(path: Path) -> _Stamp | None:
     return _Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-def _file_of(folder: Path) -> Path:
+def _find_hash_file(folder: Path) -> Path:
     digest = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:24]
     return cache_folder() / "hashes" / f"{digest}.json"
 
 
 def _read_known(folder: Path) -> dict[tuple[str, _Stamp], str]:
     try:
-        found = json.loads(_file_of(folder).read_text(encoding="utf-8", errors="surrogateescape"))
+        found = json.loads(_find_hash_file(folder).read_text(encoding="utf-8", errors="surrogateescape"))
         if found["format"] != _FORMAT or found["folder"] != str(folder.resolve()):
             return {}
         return {(name, _Stamp(*map(int, stamp))): str(digest) for name, digest, *stamp in found["pictures"]}
@@ -205,7 +205,7 @@ def _write_known(folder: Path, known: Mapping[str, tuple[_Stamp, str]]) -> None:
     """Keep hashes for the next time; without a place to keep them, they are computed again."""
     rows = [[name, digest, *vars(stamp).values()] for name, (stamp, digest) in known.items()]
     about = {"format": _FORMAT, "folder": str(folder.resolve()), "pictures": rows}
-    target = _file_of(folder)
+    target = _find_hash_file(folder)
     part = target.with_name(f"{target.name}.part-{os.getpid()}")
     with contextlib.suppress(OSError):
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gridsearch.datasets.archives import Entry
-from gridsearch.datasets.names import name_label
+from gridsearch.datasets.names import read_label
 
 __all__ = ["Candidate", "Folder", "build_tree", "claims_to_be_picture"]
 
@@ -53,7 +53,7 @@ class Folder:
         """Return the pictures directly in the folder by the class that begins their names."""
         found: dict[str, list[Candidate]] = defaultdict(list)
         for entry in self.own_pictures():
-            if label := name_label(entry.parts[-1]):
+            if label := read_label(entry.parts[-1]):
                 found[label].append(Candidate(entry, entry.parts[-1]))
         return dict(found)
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gridsearch.datasets.fingerprints import content_fingerprint
+from gridsearch.datasets.fingerprints import compute_fingerprint
 from gridsearch.datasets.listing import KERAS_EXTENSIONS, FolderListing, Picture, list_folder
-from gridsearch.datasets.names import role_of
+from gridsearch.datasets.names import read_role
 from gridsearch.datasets.parallel import Progress, map_pictures
-from gridsearch.datasets.pictures import decode_problem, header_problem, shown
+from gridsearch.datasets.pictures import check_header, check_pixels, escape_name
 from gridsearch.errors import DataError
 
 __all__ = ["DataSummary", "inspect"]
@@ -94,18 +94,20 @@ def inspect(
     for split, folder in folders.items():
         _check_classes(folder, found[split])
     _check_batch_size(batch_size, train, sum(map(len, listings["train"].values())))
-    paths = [*_paths(train, listings["train"]), *_paths(validation, listings["validation"])]
-    _check_pictures(paths, partial(_examine, deep, tuple(color_modes)), workers if deep else 1, on_progress or _quiet)
+    paths = [*_list_paths(train, listings["train"]), *_list_paths(validation, listings["validation"])]
+    _check_pictures(
+        paths, partial(_examine, deep, tuple(color_modes)), workers if deep else 1, on_progress or _ignore_progress
+    )
     return DataSummary(
         classes=tuple(listings["train"]),
         train={name: len(pictures) for name, pictures in listings["train"].items()},
         validation={name: len(pictures) for name, pictures in listings["validation"].items()},
-        fingerprint=content_fingerprint(folders, listings),
-        notes=tuple(note for split, folder in folders.items() for note in _unused(folder, found[split])),
+        fingerprint=compute_fingerprint(folders, listings),
+        notes=tuple(note for split, folder in folders.items() for note in _describe_unused(folder, found[split])),
     )
 
 
-def _quiet(done: int, total: int) -> None:
+def _ignore_progress(done: int, total: int) -> None:
     """No progress is shown."""
 
 
@@ -135,7 +137,7 @@ def _check_apart(train: Path, validation: Path) -> None:
 def _check_no_splits(folder: Path, classes: Mapping[str, Sequence[Picture]]) -> None:
     """Refuse a folder whose sub-folders are split folders, which Keras would take for classes."""
     inner = {name: _folders_in(pictures) for name, pictures in classes.items()}
-    splits = [name for name in classes if role_of(name) and len(inner[name]) > 1]
+    splits = [name for name in classes if read_role(name) and len(inner[name]) > 1]
     if splits and len(splits) == len(classes):
         raise DataError(
             f"holds split folders and no classes: {', '.join(map(repr, splits))}",
@@ -184,7 +186,7 @@ def _check_classes(folder: Path, listing: FolderListing) -> None:
             )
 
 
-def _unused(folder: Path, listing: FolderListing) -> Iterator[str]:
+def _describe_unused(folder: Path, listing: FolderListing) -> Iterator[str]:
     """Yield a sentence for each kind of picture file that is not used."""
     if listing.uncounted:
         kinds = ", ".join(f"{count} .{suffix}" for suffix, count in sorted(Counter(listing.uncounted).items()))
@@ -194,7 +196,7 @@ def _unused(folder: Path, listing: FolderListing) -> Iterator[str]:
         )
     if listing.beside:
         files = "1 picture" if len(listing.beside) == 1 else f"{len(listing.beside)} pictures"
-        yield f"{folder}: {files} beside the class folders not used, such as {shown(listing.beside[0])}"
+        yield f"{folder}: {files} beside the class folders not used, such as {escape_name(listing.beside[0])}"
     holders: dict[str, list[str]] = defaultdict(list)
     for name, pictures in listing.classes.items():
         for inner in _folders_in(pictures):
@@ -215,13 +217,13 @@ def _check_batch_size(batch_size: int | None, train: Path, pictures: int) -> Non
         )
 
 
-def _paths(folder: Path, classes: Mapping[str, Sequence[Picture]]) -> Iterator[Path]:
+def _list_paths(folder: Path, classes: Mapping[str, Sequence[Picture]]) -> Iterator[Path]:
     return (folder / picture.name for pictures in classes.values() for picture in pictures)
 
 
 def _examine(deep: bool, color_modes: Sequence[str], path: Path) -> str | None:
     """Return the first problem of a picture in one of the color modes, or None."""
-    problem_of = decode_problem if deep else header_problem
+    problem_of = check_pixels if deep else check_header
     return next((problem for mode in color_modes if (problem := problem_of(path, mode))), None)
 
 
@@ -234,7 +236,7 @@ def _check_pictures(
     with closing(map_pictures(examine, paths, total=len(paths), workers=workers)) as problems:
         for done, (path, problem) in enumerate(zip(paths, problems, strict=True), 1):
             if problem is not None:
-                unusable.append(f"{shown(path)}: {problem}")
+                unusable.append(f"{escape_name(path)}: {problem}")
             on_progress(done, len(paths))
     if unusable:
         raise DataError(

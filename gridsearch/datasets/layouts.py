@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gridsearch.datasets.archives import Entry
-from gridsearch.datasets.class_folders import ClassReader, count
+from gridsearch.datasets.class_folders import ClassReader, format_count
 from gridsearch.datasets.folder_tree import Candidate, Folder, build_tree
 from gridsearch.datasets.layout_choice import LayoutChoice, UnclearLayoutError
-from gridsearch.datasets.names import role_of
-from gridsearch.datasets.pictures import natural_key, shown
+from gridsearch.datasets.names import read_role
+from gridsearch.datasets.pictures import escape_name, natural_key
 from gridsearch.datasets.split_folders import SplitFolders, find_splits
 from gridsearch.errors import DataError
 
@@ -90,7 +90,7 @@ def find_layout(entries: Sequence[Entry], source: Path, choice: LayoutChoice | N
             raise UnclearLayoutError(_no_pictures(top))
         found = _read(top, reader, choice)
     except UnclearLayoutError as unclear:
-        raise DataError(str(unclear), where=shown(source), cure=unclear.cure or _CURE) from None
+        raise DataError(str(unclear), where=escape_name(source), cure=unclear.cure or _CURE) from None
     pools = {pool: sorted(found[pool], key=natural_order) for pool in sorted(found)}
     layout = Layout(pools, reader.unlabelled, tuple(dict.fromkeys(reader.notes)))
     _check_classes(layout.classes, source)
@@ -108,9 +108,9 @@ def _no_pictures(top: Folder) -> str:
     names = [candidate.name for candidate in top.candidates()]
     archives = sorted(name for name in names if name.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")))
     if archives:
-        several = f"no pictures, but {count(len(archives), 'archive')}, such as {shown(archives[0])}"
+        several = f"no pictures, but {format_count(len(archives), 'archive')}, such as {escape_name(archives[0])}"
         return f"{several}: unpack them, or name one"
-    return "no pictures" + (f" among {len(names)} files, such as {shown(names[0])}" if names else " in it")
+    return "no pictures" + (f" among {len(names)} files, such as {escape_name(names[0])}" if names else " in it")
 
 
 def _read(top: Folder, reader: ClassReader, choice: LayoutChoice) -> dict[Pool, list[Candidate]]:
@@ -124,7 +124,7 @@ def _read(top: Folder, reader: ClassReader, choice: LayoutChoice) -> dict[Pool, 
 
 
 def _only_splits(folder: Folder) -> bool:
-    return all(role_of(name) for name in folder.inner())
+    return all(read_role(name) for name in folder.inner())
 
 
 def _read_splits(splits: SplitFolders, reader: ClassReader) -> dict[Pool, list[Candidate]]:
@@ -161,15 +161,15 @@ def _pool(splits: Iterable[tuple[str, Mapping[str, Sequence[Candidate]]]]) -> di
 def _check_classes(classes: Sequence[str], source: Path) -> None:
     if len(classes) == 1:
         raise DataError(
-            f"only one class, {classes[0]!r}; a classifier needs two or more", where=shown(source), cure=_CURE
+            f"only one class, {classes[0]!r}; a classifier needs two or more", where=escape_name(source), cure=_CURE
         )
     for name in classes:
         if not name.isprintable() or name[-1:] in (".", " ", "") or set(name) & set('\\/:*?"<>|'):
             problem = f"the class {name!r} has a name that not every system takes for a folder"
-            raise DataError(problem, where=shown(source), cure="Rename its folder.")
+            raise DataError(problem, where=escape_name(source), cure="Rename its folder.")
         if len(name.encode("utf-8", "surrogateescape")) > _NAME_BYTES:
             problem = f"the class {name[:20]!r}... has a name of more than {_NAME_BYTES} bytes"
-            raise DataError(problem, where=shown(source), cure="Rename its folder.")
+            raise DataError(problem, where=escape_name(source), cure="Rename its folder.")
 
 
 def _check_splits(layout: Layout, source: Path) -> None:
@@ -180,7 +180,7 @@ def _check_splits(layout: Layout, source: Path) -> None:
             if Pool(split, class_name) not in layout.pools:
                 raise DataError(
                     f"no {split} pictures of class {class_name!r}",
-                    where=shown(source),
+                    where=escape_name(source),
                     cure="Both parts need the same classes. To take validation pictures from the training pictures, "
                     "name only these: --train-from FOLDER",
                 )

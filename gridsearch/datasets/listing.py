@@ -123,4 +123,4 @@ def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:
-        return -1  # header_problem says why when it comes to this file
+        return -1  # check_header says why when it comes to this file

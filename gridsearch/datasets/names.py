@@ -11,15 +11,15 @@ from typing import NamedTuple
 __all__ = [
     "UNREAD_SUFFIXES",
     "Role",
-    "container_name",
-    "generic_folder",
-    "generic_label",
+    "is_container",
+    "is_generic_folder",
+    "is_generic_label",
     "is_leftover_file",
     "is_leftover_folder",
-    "name_label",
-    "plain_words",
-    "role_of",
-    "side_folder",
+    "is_side_folder",
+    "read_label",
+    "read_role",
+    "read_words",
 ]
 
 _LEFTOVER_FOLDERS = {
@@ -135,7 +135,7 @@ def is_leftover_file(name: str) -> bool:
     return name.startswith("._") or name.lower() in _LEFTOVER_FILES or name == ".DS_Store"
 
 
-def name_label(file: str) -> str | None:
+def read_label(file: str) -> str | None:
     """Return the class that begins a file's name, in lower case, or None.
 
     ``cat.0.jpg``, ``Bengal_12.jpg`` and ``cat (3).jpg`` have one, ``12.jpg`` and ``cat.jpg`` do not.
@@ -144,13 +144,13 @@ def name_label(file: str) -> str | None:
     return match["label"].lower() if match else None
 
 
-def generic_label(label: str) -> bool:
+def is_generic_label(label: str) -> bool:
     """Tell whether a label comes from a camera, a phone or a program (``img``, ``dsc``, ``whatsapp image``)."""
     words = {word for word in _words(label) if not word.isdigit()}
     return bool(words & _CAMERA or words == {"screen", "shot"}) and words <= _CAMERA | _BESIDE_CAMERA
 
 
-def role_of(name: str) -> Role | None:
+def read_role(name: str) -> Role | None:
     """Return the part that a folder's name says it plays (``training_set``, ``seg_val``, ``test1``), or None."""
     words = _words(name)
     splits = {_SPLIT_OF[word] for word in words if word in _SPLIT_OF}
@@ -161,22 +161,22 @@ def role_of(name: str) -> Role | None:
     return Role(split, rest)
 
 
-def plain_words(name: str) -> tuple[str, ...]:
+def read_words(name: str) -> tuple[str, ...]:
     """Return the words of a name without numbers and without words such as "images" and "set"."""
     return tuple(word for word in _words(name) if word not in _CONTAINERS and not word.isdigit())
 
 
-def container_name(name: str) -> bool:
+def is_container(name: str) -> bool:
     """Tell whether a name only says that there are pictures (``images``, ``JPEGImages``, ``data``)."""
     return _joined(name) in _BARE
 
 
-def side_folder(name: str) -> bool:
+def is_side_folder(name: str) -> bool:
     """Tell whether a name is that of annotations or masks (``annotations``, ``trimaps``)."""
     return _joined(name) in _SIDE_FOLDERS
 
 
-def generic_folder(name: str) -> bool:
+def is_generic_folder(name: str) -> bool:
     """Tell whether a name numbers or dates pictures: ``images_001``, ``part 2``, ``100CANON``, ``Photos from 2019``."""
     if _DCIM.fullmatch(name) or _DATE.fullmatch(name) or _TAKEOUT.fullmatch(name):
         return True

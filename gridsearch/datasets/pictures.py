@@ -1,8 +1,8 @@
 """Read one picture: check that it can be decoded, and convert it to what the stock Keras class reads.
 
 A picture that cannot be decoded stops a training in the middle of an epoch. ``data prepare`` sets such pictures aside,
-and the check before every sweep refuses to start. `header_problem` reads a few hundred bytes of a file,
-`decode_problem` decodes every pixel.
+and the check before every sweep refuses to start. `check_header` reads a few hundred bytes of a file,
+`check_pixels` decodes every pixel.
 
 Pictures come from outside, so Pillow is restricted: only plain raster formats are tried (never those that start
 Ghostscript), the size is read from the header before a pixel is allocated, and whatever a decoder raises on bad bytes
@@ -32,12 +32,12 @@ __all__ = [
     "PIXEL_LIMIT",
     "StandardPicture",
     "UnusablePictureError",
-    "decode_problem",
-    "deep_mode",
-    "header_problem",
+    "check_header",
+    "check_pixels",
+    "escape_name",
+    "is_deep",
     "natural_key",
-    "shown",
-    "standard_picture",
+    "standardise_picture",
 ]
 
 PIXEL_LIMIT = 178_956_970
@@ -92,7 +92,7 @@ class StandardPicture:
     deep_bits: int = 0
 
 
-def shown(name: Path | str) -> str:
+def escape_name(name: Path | str) -> str:
     """Return a file name for a message: as it is, or escaped if a terminal or UTF-8 could not show it."""
     return str(name) if str(name).isprintable() else repr(str(name))
 
@@ -104,7 +104,7 @@ def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     return (*numbers_by_value, (2, name))
 
 
-def header_problem(path: Path, color_mode: str = "rgb") -> str | None:
+def check_header(path: Path, color_mode: str = "rgb") -> str | None:
     """Return why the file is no usable picture as far as its first and last bytes tell, or None.
 
     Reads no pixels (about 0.1 ms). Where the end of the file looks wrong the picture is decoded after all, so what is
@@ -115,20 +115,20 @@ def header_problem(path: Path, color_mode: str = "rgb") -> str | None:
         color_mode: ``rgb`` or ``grayscale``, what it is to be trained in.
     """
     try:
-        with _regular_file(path) as (file, size):
+        with _open_regular_file(path) as (file, size):
             whole = _has_its_end(file, size, color_mode)
     except UnusablePictureError as reason:
         return str(reason)
-    return None if whole else decode_problem(path, color_mode)
+    return None if whole else check_pixels(path, color_mode)
 
 
-def decode_problem(path: Path, color_mode: str = "rgb") -> str | None:
+def check_pixels(path: Path, color_mode: str = "rgb") -> str | None:
     """Return why the file cannot be decoded to its last pixel in this color mode, or None."""
     try:
-        with _regular_file(path) as (file, _):
+        with _open_regular_file(path) as (file, _):
             content = file.read()
-        with _pillow():
-            image = _decoded(content)
+        with _explain_pillow_errors():
+            image = _decode(content)
             _refuse_deep(image.mode, color_mode)
             if not (color_mode == "grayscale" and image.mode in KERAS_GRAYSCALE):
                 image.convert("RGB" if color_mode == "rgb" else "L")
@@ -137,18 +137,18 @@ def decode_problem(path: Path, color_mode: str = "rgb") -> str | None:
     return None
 
 
-def deep_mode(mode: str) -> bool:
+def is_deep(mode: str) -> bool:
     """Tell whether a picture of this mode of Pillow's has more than 8 bits per channel."""
     return mode in ("I", "F") or mode.startswith("I;")
 
 
 def _refuse_deep(mode: str, color_mode: str) -> None:
     """Refuse a picture whose values Pillow would cut off at 255 when Keras converts it."""
-    if deep_mode(mode) and not (color_mode == "grayscale" and mode in KERAS_GRAYSCALE):
+    if is_deep(mode) and not (color_mode == "grayscale" and mode in KERAS_GRAYSCALE):
         raise UnusablePictureError(DEEP)
 
 
-def standard_picture(path: Path, suffix: str, *, bits: int = 16) -> StandardPicture:
+def standardise_picture(path: Path, suffix: str, *, bits: int = 16) -> StandardPicture:
     """Decode a picture fully and return how to store it so that the stock Keras class reads it.
 
     RGB pictures in a format that Keras lists are kept byte for byte, an EXIF orientation included: pixels stay as they
@@ -164,10 +164,10 @@ def standard_picture(path: Path, suffix: str, *, bits: int = 16) -> StandardPict
     Raises:
         UnusablePictureError: broken, not a picture, or too large.
     """
-    with _regular_file(path) as (file, _):
+    with _open_regular_file(path) as (file, _):
         content = file.read()
-    with _pillow():
-        image = _decoded(content)
+    with _explain_pillow_errors():
+        image = _decode(content)
         fitting = _COPIED_SUFFIXES.get(image.format or "")
         if fitting and image.mode == "RGB":
             return StandardPicture(content, suffix if suffix.lower() in fitting else fitting[0], converted=False)
@@ -180,7 +180,7 @@ def standard_picture(path: Path, suffix: str, *, bits: int = 16) -> StandardPict
 
 
 @contextmanager
-def _regular_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def _open_regular_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a file of plausible size; a pipe is refused unopened, since opening one can wait for ever."""
     try:
         status = os.stat(path)
@@ -197,7 +197,7 @@ def _regular_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 @contextmanager
-def _pillow() -> Iterator[None]:
+def _explain_pillow_errors() -> Iterator[None]:
     """Turn whatever Pillow raises on bytes from outside into `UnusablePictureError`."""
     with warnings.catch_warnings():
         # Pillow warns about metadata nobody uses here and about sizes that are checked below.
@@ -209,35 +209,35 @@ def _pillow() -> Iterator[None]:
         except UnidentifiedImageError as error:
             raise UnusablePictureError(f"not a picture (none of {', '.join(_FORMATS)})") from error
         except Image.DecompressionBombError as error:
-            raise UnusablePictureError(_too_large("")) from error
+            raise UnusablePictureError(_describe_limit("")) from error
         except MemoryError as error:
             raise UnusablePictureError("needs more memory than there is") from error
         except Exception as error:  # decoders raise nearly every built-in exception on damaged bytes
             raise UnusablePictureError(f"cannot be decoded: {str(error) or type(error).__name__}") from error
 
 
-def _too_large(size: str) -> str:
+def _describe_limit(size: str) -> str:
     return f"{size}more than {PIXEL_LIMIT:,} pixels"
 
 
-def _opened(file: BinaryIO) -> Image.Image:
+def _open_image(file: BinaryIO) -> Image.Image:
     image = Image.open(file, formats=_FORMATS)
     width, height = image.size
     # Pillow's own limit can be switched off by whoever imports it first.
     if width * height > PIXEL_LIMIT:
-        raise UnusablePictureError(_too_large(f"{width} x {height}: "))
+        raise UnusablePictureError(_describe_limit(f"{width} x {height}: "))
     return image
 
 
-def _decoded(content: bytes) -> Image.Image:
-    image = _opened(io.BytesIO(content))
+def _decode(content: bytes) -> Image.Image:
+    image = _open_image(io.BytesIO(content))
     image.load()
     return image
 
 
 def _convert(image: Image.Image, bits: int) -> tuple[Image.Image, int]:
     """Return a picture in RGB, and the bits that its brightest pixel needs if it is a 16 bit one, else 0."""
-    if not deep_mode(image.mode):
+    if not is_deep(image.mode):
         return image.convert("RGB"), 0
     import numpy as np  # only these rare pictures need it, and every worker process would pay for it
 
@@ -254,8 +254,8 @@ def _convert(image: Image.Image, bits: int) -> tuple[Image.Image, int]:
 
 def _has_its_end(file: BinaryIO, size: int, color_mode: str) -> bool:
     """Tell whether the file, whose header must be sound, is as long as it has to be; False also if unknown."""
-    with _pillow():
-        image = _opened(file)
+    with _explain_pillow_errors():
+        image = _open_image(file)
         _refuse_deep(image.mode, color_mode)
         if image.format in ("JPEG", "MPO"):
             # inside JPEG data 0xFF is always followed by another byte than this

@@ -18,16 +18,16 @@ from gridsearch.datasets.archives import PictureSource, open_source
 from gridsearch.datasets.folder_tree import claims_to_be_picture
 from gridsearch.datasets.layouts import UNSPLIT, Layout, LayoutChoice, find_layout, natural_order
 from gridsearch.datasets.parallel import Progress
-from gridsearch.datasets.pictures import natural_key, shown
+from gridsearch.datasets.pictures import escape_name, natural_key
 from gridsearch.datasets.selection import BrokenPicture, PictureFilter, Selection, UsablePicture, check_room
 from gridsearch.datasets.staging import (
     RECORD,
     SPLITS,
-    existing_record,
-    fingerprint_of,
+    fingerprint_splits,
     finish_interrupted,
+    open_staging_folder,
     publish,
-    staging_folder,
+    read_existing_record,
 )
 from gridsearch.errors import DataError
 
@@ -103,16 +103,16 @@ def prepare(
     try:
         _check_options(source, out, validation, limit)
         with open_source(source) as opened:
-            name, content = source.resolve().name, _content(opened)
+            name, content = source.resolve().name, _describe_content(opened)
             finish_interrupted(out)
-            record = existing_record(out, content, options)
+            record = read_existing_record(out, content, options)
             if record is not None:
-                return _summary(out, record, wrote=False)
-            with staging_folder(out) as staging, _innermost(opened, staging) as pictures:
+                return _summarise(out, record, wrote=False)
+            with open_staging_folder(out) as staging, _open_innermost(opened, staging) as pictures:
                 layout = find_layout(pictures.entries, source, choice)
                 _check_limit(limit, layout, source)
                 selection = Selection(layout, seed)
-                PictureFilter(pictures, staging, workers, on_progress or _quiet).fill(selection, limit)
+                PictureFilter(pictures, staging, workers, on_progress or _ignore_progress).fill(selection, limit)
                 _check_usable(selection, source)
                 made = _arrange(selection, validation, staging)
                 notes = [*_name_other_archives(opened, pictures), *layout.notes, *selection.notes]
@@ -120,12 +120,12 @@ def prepare(
                 publish(staging, out, record)
     except OSError as error:
         raise DataError(
-            f"cannot be read or written: {error.strerror or error}", where=shown(str(error.filename or out))
+            f"cannot be read or written: {error.strerror or error}", where=escape_name(str(error.filename or out))
         ) from error
-    return _summary(out, record, wrote=True)
+    return _summarise(out, record, wrote=True)
 
 
-def _quiet(done: int, total: int) -> None:
+def _ignore_progress(done: int, total: int) -> None:
     """No progress is shown."""
 
 
@@ -135,17 +135,19 @@ def _check_options(source: Path, out: Path, validation: float, limit: int | None
     if limit is not None and limit < 1:
         raise DataError(f"a limit of {limit!r} pictures", cure="Give 2 or more for each class.")
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise DataError("the data folder lies in its own source", where=shown(out), cure="Choose a folder outside.")
+        raise DataError(
+            "the data folder lies in its own source", where=escape_name(out), cure="Choose a folder outside."
+        )
 
 
-def _content(source: PictureSource) -> dict[str, object]:
+def _describe_content(source: PictureSource) -> dict[str, object]:
     """What tells a source from others; not its name, which a copy of an archive may change."""
     size = None if source.path.is_dir() else source.path.stat().st_size
     return {"bytes": size, "fingerprint": source.fingerprint}
 
 
 @contextmanager
-def _innermost(source: PictureSource, staging: Path) -> Iterator[PictureSource]:
+def _open_innermost(source: PictureSource, staging: Path) -> Iterator[PictureSource]:
     """The source itself or, if it holds no pictures but the competition's ``train.zip``, that one."""
     inner = [entry for entry in source.entries if entry.parts[-1].lower() == "train.zip"]
     if not inner or any(map(claims_to_be_picture, source.entries)):
@@ -155,7 +157,7 @@ def _innermost(source: PictureSource, staging: Path) -> Iterator[PictureSource]:
     scratch.mkdir()
     check_room(source, inner[:1], staging)
     for entry, path in source.fetch(inner[:1], scratch):
-        with open_source(path, f"{source.where}: {shown(entry.name)}") as opened:
+        with open_source(path, f"{source.where}: {escape_name(entry.name)}") as opened:
             yield opened
 
 
@@ -164,7 +166,7 @@ def _check_limit(limit: int | None, layout: Layout, source: Path) -> None:
     if limit is not None and limit < least:
         raise DataError(
             f"a limit of {limit} pictures is too low for {len(layout.classes)} classes",
-            where=shown(source),
+            where=escape_name(source),
             cure=f"Give {least} or more: every class needs one to train on and one to validate with.",
         )
 
@@ -176,15 +178,15 @@ def _check_usable(selection: Selection, source: Path) -> None:
             which = f"{pool.split} pictures" if pool.split else "pictures"
             raise DataError(
                 f"too few usable {which} of class {pool.class_name!r}: {len(usable)} of the {needed} needed"
-                f"{_told(selection.broken)}",
-                where=shown(source),
+                f"{_describe_broken(selection.broken)}",
+                where=escape_name(source),
             )
 
 
-def _told(broken: Sequence[BrokenPicture]) -> str:
+def _describe_broken(broken: Sequence[BrokenPicture]) -> str:
     if not broken:
         return ""
-    return f" ({len(broken)} cannot be used, such as {shown(broken[0].file)}: {broken[0].reason})"
+    return f" ({len(broken)} cannot be used, such as {escape_name(broken[0].file)}: {broken[0].reason})"
 
 
 def _name_other_archives(source: PictureSource, pictures: PictureSource) -> list[str]:
@@ -192,7 +194,7 @@ def _name_other_archives(source: PictureSource, pictures: PictureSource) -> list
     if pictures is source:
         return []
     others = [entry.name for entry in source.entries if entry.name.lower().endswith((".zip", ".tar"))]
-    return [f"{shown(name)} is not opened" for name in others if PurePosixPath(name).name.lower() != "train.zip"]
+    return [f"{escape_name(name)} is not opened" for name in others if PurePosixPath(name).name.lower() != "train.zip"]
 
 
 def _arrange(selection: Selection, validation: float, staging: Path) -> dict[str, Any]:
@@ -215,7 +217,7 @@ def _arrange(selection: Selection, validation: float, staging: Path) -> dict[str
         },
         "converted": sum(picture.converted for usable in selection.usable.values() for picture in usable),
         "broken": [asdict(broken) for broken in sorted(selection.broken, key=lambda broken: natural_key(broken.file))],
-        "fingerprint": fingerprint_of(staging),
+        "fingerprint": fingerprint_splits(staging),
     }
 
 
@@ -224,7 +226,7 @@ def _name(pictures: Sequence[UsablePicture], folder: Path) -> None:
     folder.mkdir(parents=True)
     taken: set[str] = set()
     for picture in sorted(pictures, key=lambda picture: natural_order(picture.candidate)):
-        stem = _plain(str(PurePosixPath(picture.candidate.name).with_suffix("")))
+        stem = _make_plain(str(PurePosixPath(picture.candidate.name).with_suffix("")))
         name, copy = f"{stem}{picture.suffix}", 1
         while name.casefold() in taken:
             copy += 1
@@ -233,7 +235,7 @@ def _name(pictures: Sequence[UsablePicture], folder: Path) -> None:
         picture.path.rename(folder / name)
 
 
-def _plain(stem: str) -> str:
+def _make_plain(stem: str) -> str:
     """Return a file's stem as every system takes it, its end where it is too long."""
     plain = "".join("-" if c == "/" else c if c.isprintable() and c not in '\\:*?"<>|' else "_" for c in stem)[-100:]
     while len(plain.encode("utf-8")) > _STEM_BYTES:
@@ -241,7 +243,7 @@ def _plain(stem: str) -> str:
     return plain
 
 
-def _summary(out: Path, record: Mapping[str, Any], *, wrote: bool) -> PrepareSummary:
+def _summarise(out: Path, record: Mapping[str, Any], *, wrote: bool) -> PrepareSummary:
     try:
         train, validation = ({name: int(of[split]) for name, of in record["classes"].items()} for split in SPLITS[:2])
         test = {name: int(of["test"]) for name, of in record["classes"].items() if "test" in of}
@@ -256,4 +258,4 @@ def _summary(out: Path, record: Mapping[str, Any], *, wrote: bool) -> PrepareSum
             notes=tuple(map(str, record.get("notes", ()))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError("damaged", where=shown(out / RECORD), cure="Remove it, train and validation.") from error
+        raise DataError("damaged", where=escape_name(out / RECORD), cure="Remove it, train and validation.") from error

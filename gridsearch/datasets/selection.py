@@ -20,7 +20,7 @@ from gridsearch.datasets.archives import Entry, PictureSource
 from gridsearch.datasets.folder_tree import Candidate
 from gridsearch.datasets.layouts import UNSPLIT, Layout, Pool
 from gridsearch.datasets.parallel import Progress, map_pictures
-from gridsearch.datasets.pictures import BYTE_LIMIT, UnusablePictureError, standard_picture
+from gridsearch.datasets.pictures import BYTE_LIMIT, UnusablePictureError, standardise_picture
 from gridsearch.errors import DataError
 
 __all__ = ["BrokenPicture", "PictureFilter", "Selection", "UsablePicture", "check_room"]
@@ -182,7 +182,7 @@ class PictureFilter:
         self.on_progress(self.tried, total)
         sound = {}
         for pool, candidate in drawn:
-            if problem := _problem_of_size(candidate.entry):
+            if problem := _check_size(candidate.entry):
                 self._count(selection, candidate, problem, total)
             else:
                 sound[candidate.entry] = (pool, candidate)
@@ -235,7 +235,7 @@ class PictureFilter:
         self.on_progress(self.tried, total)
 
 
-def _problem_of_size(entry: Entry) -> str:
+def _check_size(entry: Entry) -> str:
     """What can be said against an entry without unpacking it."""
     if entry.size < 0:
         return "not a regular file, or a link that leads nowhere"
@@ -261,7 +261,7 @@ def check_room(source: PictureSource, entries: Sequence[Entry], folder: Path) ->
 
 def _store(job: _Job) -> _Result:
     try:
-        picture = standard_picture(job.raw, job.suffix)
+        picture = standardise_picture(job.raw, job.suffix)
     except UnusablePictureError as problem:
         if job.may_move:
             job.raw.unlink()
@@ -280,4 +280,4 @@ def _store(job: _Job) -> _Result:
 def _store_deep(job: tuple[Path, Path, int]) -> None:
     """Store a 16-bit picture, of which only so many bits are used, as a JPEG."""
     original, stored, bits = job
-    stored.write_bytes(standard_picture(original, "", bits=bits).content)
+    stored.write_bytes(standardise_picture(original, "", bits=bits).content)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gridsearch.datasets.class_folders import ClassReader, count, innermost, quote_names
+from gridsearch.datasets.class_folders import ClassReader, find_innermost, format_count, quote_names
 from gridsearch.datasets.folder_tree import Folder
 from gridsearch.datasets.layout_choice import UnclearLayoutError
-from gridsearch.datasets.names import Role, plain_words, role_of, side_folder
+from gridsearch.datasets.names import Role, is_side_folder, read_role, read_words
 
 __all__ = ["SplitFolders", "find_splits"]
 
@@ -41,7 +41,7 @@ def find_splits(folder: Folder, reader: ClassReader) -> SplitFolders | None:
             folder of another kind.
     """
     inner = folder.inner()
-    roles = {name: role for name in inner if (role := role_of(name))}
+    roles = {name: role for name in inner if (role := read_role(name))}
     train = [name for name, role in roles.items() if role.split == "train"] or _unnamed_train(inner, roles, reader)
     if not train:
         return None
@@ -61,7 +61,7 @@ def find_splits(folder: Folder, reader: ClassReader) -> SplitFolders | None:
             "Name the ones to use: --train-from FOLDER, as often as needed.",
         )
     if own := folder.own_pictures():
-        reader.notes.append(f"{count(len(own), 'picture')} beside the split folders not used")
+        reader.notes.append(f"{format_count(len(own), 'picture')} beside the split folders not used")
     _account_for_others(folder, [name for name in inner if name not in roles and name not in train], reader)
     unlabelled = [name for name, role in roles.items() if role.split == "unlabelled"]
     reader.note_unused([inner[name] for name in unlabelled], "without labels")
@@ -76,7 +76,7 @@ def _unnamed_train(inner: Mapping[str, Folder], roles: Mapping[str, Role], reade
     """Return the folder whose name the others extend, as ``rps`` is that of ``rps-test-set``."""
     rests = {role.rest for name, role in roles.items() if role.rest and reader.has_classes(inner[name])}
     unnamed = [name for name in inner if name not in roles and reader.has_classes(inner[name])]
-    return unnamed if len(rests) == len(unnamed) == 1 and plain_words(unnamed[0]) in rests else []
+    return unnamed if len(rests) == len(unnamed) == 1 and read_words(unnamed[0]) in rests else []
 
 
 def _single(inner: Mapping[str, Folder], names: Sequence[str], split: str) -> Folder | None:
@@ -96,10 +96,10 @@ def _test_folders(inner: Mapping[str, Folder], names: Sequence[str], with_classe
 def _account_for_others(folder: Folder, others: Sequence[str], reader: ClassReader) -> None:
     """Note the folders beside split folders that are known not to be pictures to train on; refuse any other."""
     for name in others:
-        if not (name.lower() in _BESIDE_SPLITS or side_folder(name)):
+        if not (name.lower() in _BESIDE_SPLITS or is_side_folder(name)):
             raise UnclearLayoutError(
                 f"next to train and validation folders there is a folder {name!r} "
-                f"({count(folder.folders[name].pictures, 'picture')})",
+                f"({format_count(folder.folders[name].pictures, 'picture')})",
                 f"--ignore {name!r} leaves it out; or name the folders to use: --train-from FOLDER --validation-from "
                 "FOLDER",
             )
@@ -108,7 +108,7 @@ def _account_for_others(folder: Folder, others: Sequence[str], reader: ClassRead
 
 def _describe(inner: Mapping[str, Folder], roles: Mapping[str, Role]) -> str:
     return " and ".join(
-        f"the {count(innermost(inner[name]).pictures, 'picture')} of {name!r}" for name in sorted(roles)
+        f"the {format_count(find_innermost(inner[name]).pictures, 'picture')} of {name!r}" for name in sorted(roles)
     )
 
 

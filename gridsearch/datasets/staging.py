@@ -21,10 +21,18 @@ from typing import Any
 
 import psutil
 
-from gridsearch.datasets.fingerprints import content_fingerprint, fingerprint_like
+from gridsearch.datasets.fingerprints import compute_fingerprint, recompute_fingerprint
 from gridsearch.errors import DataError
 
-__all__ = ["RECORD", "SPLITS", "existing_record", "fingerprint_of", "finish_interrupted", "publish", "staging_folder"]
+__all__ = [
+    "RECORD",
+    "SPLITS",
+    "fingerprint_splits",
+    "finish_interrupted",
+    "open_staging_folder",
+    "publish",
+    "read_existing_record",
+]
 
 SPLITS = ("train", "validation", "test")
 """The folders that a data folder may have; ``test`` only if there are labelled test pictures."""
@@ -48,12 +56,12 @@ def finish_interrupted(out: Path) -> None:
         pid = folder.name.removeprefix(_PREFIX)
         if not pid.isdecimal():
             continue
-        if _still_at_work(int(pid), folder):
+        if _is_at_work(int(pid), folder):
             raise DataError(f"process {pid} is preparing this folder", where=str(out), cure="Wait until it has ended.")
         shutil.rmtree(folder)
 
 
-def _still_at_work(pid: int, folder: Path) -> bool:
+def _is_at_work(pid: int, folder: Path) -> bool:
     if pid == os.getpid():  # in a container every run may have the same number
         return False
     try:
@@ -64,7 +72,7 @@ def _still_at_work(pid: int, folder: Path) -> bool:
 
 
 @contextmanager
-def staging_folder(out: Path) -> Iterator[Path]:
+def open_staging_folder(out: Path) -> Iterator[Path]:
     """An empty folder in `out` to write to; removed at the end, and `out` too if it did not exist and stays empty."""
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
@@ -114,13 +122,13 @@ def _move_into_place(out: Path) -> None:
     shutil.rmtree(ready)
 
 
-def fingerprint_of(folder: Path, like: str | None = None) -> str:
+def fingerprint_splits(folder: Path, like: str | None = None) -> str:
     """Return the fingerprint of the pictures below the split folders of `folder`, by the formula of another one."""
     folders = {split: folder / split for split in SPLITS if (folder / split).is_dir()}
-    return content_fingerprint(folders) if like is None else fingerprint_like(like, folders)
+    return compute_fingerprint(folders) if like is None else recompute_fingerprint(like, folders)
 
 
-def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def read_existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What is already in `out`: None if no pictures, or the record if it holds just what would be made again.
 
     Args:
@@ -133,7 +141,7 @@ def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str,
     """
     if out.exists() and not out.is_dir():
         raise DataError("a file where a folder is expected", where=str(out))
-    if not any(_occupied(out / split) for split in SPLITS):
+    if not any(_is_occupied(out / split) for split in SPLITS):
         return None
     record = _read_record(out)
     if record is None:
@@ -142,22 +150,22 @@ def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str,
         told = f"already holds pictures of {record.get('source')!r}, which had other content"
         raise DataError(told, where=str(out), cure=_CURE)
     if record.get("options") != options:
-        was, now = _differences(record.get("options"), options)
+        was, now = _find_differences(record.get("options"), options)
         raise DataError(f"its pictures were prepared with {was}; you asked for {now}", where=str(out), cure=_CURE)
     recorded = str(record.get("fingerprint"))
-    if not all((out / split).is_dir() for split in SPLITS[:2]) or fingerprint_of(out, recorded) != recorded:
+    if not all((out / split).is_dir() for split in SPLITS[:2]) or fingerprint_splits(out, recorded) != recorded:
         raise DataError(f"its pictures are not those that {RECORD} tells of any more", where=str(out), cure=_CURE)
     return record
 
 
-def _differences(recorded: object, wanted: Mapping[str, Any]) -> tuple[str, str]:
+def _find_differences(recorded: object, wanted: Mapping[str, Any]) -> tuple[str, str]:
     """Return the options that differ as they are typed, those recorded and those wanted."""
     known = recorded if isinstance(recorded, Mapping) else {}
     names = [name for name in {**known, **wanted} if known.get(name) != wanted.get(name)]
-    return _typed(known, names), _typed(wanted, names)
+    return _format_options(known, names), _format_options(wanted, names)
 
 
-def _typed(options: Mapping[str, Any], names: Sequence[str]) -> str:
+def _format_options(options: Mapping[str, Any], names: Sequence[str]) -> str:
     typed = []
     for name in names:
         values = options.get(name)
@@ -167,7 +175,7 @@ def _typed(options: Mapping[str, Any], names: Sequence[str]) -> str:
     return " ".join(typed)
 
 
-def _occupied(folder: Path) -> bool:
+def _is_occupied(folder: Path) -> bool:
     if not os.path.lexists(folder):
         return False
     return not folder.is_dir() or any(folder.iterdir())

@@ -32,7 +32,7 @@ from PIL import Image
 from gridsearch.config.sections import Data
 from gridsearch.datasets.fingerprints import UNREADABLE, cache_folder, hash_bytes, hash_pictures
 from gridsearch.datasets.listing import list_pictures
-from gridsearch.datasets.pictures import DEEP, KERAS_GRAYSCALE, deep_mode
+from gridsearch.datasets.pictures import DEEP, KERAS_GRAYSCALE, is_deep
 from gridsearch.errors import DataError
 from gridsearch.system.hardware import memory_available, processors
 
@@ -137,7 +137,7 @@ def ignore_pillow_warnings() -> None:
 
 
 def _refuse_mode(file: Path, mode: str, decoding: Decoding) -> None:
-    if not deep_mode(mode):
+    if not is_deep(mode):
         return
     if decoding.color_mode == "grayscale" and mode in KERAS_GRAYSCALE:
         raise Unstorable(f"{file} is a 16-bit picture")

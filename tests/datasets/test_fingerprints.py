@@ -12,10 +12,10 @@ from picture_files import class_folders, picture, write_folder
 from gridsearch.datasets import fingerprints
 from gridsearch.datasets.fingerprints import (
     cache_folder,
-    content_fingerprint,
-    fingerprint_like,
+    compute_fingerprint,
+    compute_names_fingerprint,
     hash_pictures,
-    names_fingerprint,
+    recompute_fingerprint,
 )
 from gridsearch.datasets.listing import list_pictures
 from gridsearch.datasets.prepare import prepare
@@ -76,33 +76,33 @@ def equal_sizes(folders: dict[str, Path]) -> tuple[Path, Path]:
 def test_exchanging_pictures_of_two_classes_is_noticed(tmp_path: Path) -> None:
     folders = data(tmp_path)
     cat, dog = equal_sizes(folders)
-    before = content_fingerprint(folders)
-    names = names_fingerprint({split: list_pictures(folder) for split, folder in folders.items()})
+    before = compute_fingerprint(folders)
+    names = compute_names_fingerprint({split: list_pictures(folder) for split, folder in folders.items()})
     exchange(cat, dog)
-    assert content_fingerprint(folders) != before
-    assert names_fingerprint({split: list_pictures(folder) for split, folder in folders.items()}) == names
+    assert compute_fingerprint(folders) != before
+    assert compute_names_fingerprint({split: list_pictures(folder) for split, folder in folders.items()}) == names
     exchange(cat, dog)
-    assert content_fingerprint(folders) == before
+    assert compute_fingerprint(folders) == before
 
 
 def test_it_is_the_same_elsewhere_and_in_another_order(tmp_path: Path) -> None:
-    one = content_fingerprint(data(tmp_path / "one"))
+    one = compute_fingerprint(data(tmp_path / "one"))
     other = data(tmp_path / "deep/er/other")
-    assert content_fingerprint(dict(reversed(other.items()))) == one
+    assert compute_fingerprint(dict(reversed(other.items()))) == one
     (other["train"] / "cat/0.jpg").rename(other["train"] / "cat/9.jpg")
-    assert content_fingerprint(other) != one
+    assert compute_fingerprint(other) != one
 
 
 @pytest.mark.usefixtures("settled")
 def test_a_content_is_read_once(tmp_path: Path, read_files: list[str]) -> None:
     folders = data(tmp_path)
-    first = content_fingerprint(folders)
+    first = compute_fingerprint(folders)
     assert len(read_files) == 12
-    assert content_fingerprint(folders) == first
+    assert compute_fingerprint(folders) == first
     assert len(read_files) == 12
     (folders["train"] / "cat/2.jpg").write_bytes(picture(77))
     write_folder(folders["train"], {"dog/new.jpg": picture(78)})
-    assert content_fingerprint(folders) != first
+    assert compute_fingerprint(folders) != first
     assert sorted(read_files[12:]) == ["2.jpg", "new.jpg"]
 
 
@@ -110,19 +110,19 @@ def test_a_content_is_read_once(tmp_path: Path, read_files: list[str]) -> None:
 def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
     folders = data(tmp_path)
     cat, _ = equal_sizes(folders)
-    before, status = content_fingerprint(folders), cat.stat()
+    before, status = compute_fingerprint(folders), cat.stat()
     content = bytearray(cat.read_bytes())
     content[-1] ^= 1
     cat.write_bytes(content)
     os.utime(cat, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert cat.stat().st_size == status.st_size
-    assert content_fingerprint(folders) != before
+    assert compute_fingerprint(folders) != before
 
 
 def test_nothing_vouches_for_a_file_that_changed_just_now(tmp_path: Path, read_files: list[str]) -> None:
     folders = data(tmp_path)
-    content_fingerprint(folders)
-    content_fingerprint(folders)
+    compute_fingerprint(folders)
+    compute_fingerprint(folders)
     assert len(read_files) == 24
 
 
@@ -133,12 +133,12 @@ def test_nothing_vouches_for_a_file_that_changed_just_now(tmp_path: Path, read_f
 )
 def test_a_damaged_hash_file_is_written_anew(tmp_path: Path, damage: bytes, read_files: list[str]) -> None:
     folders = data(tmp_path)
-    first = content_fingerprint(folders)
+    first = compute_fingerprint(folders)
     for file in (cache_folder() / "hashes").iterdir():
         file.write_bytes(damage)
-    assert content_fingerprint(folders) == first
+    assert compute_fingerprint(folders) == first
     assert len(read_files) == 24
-    assert content_fingerprint(folders) == first
+    assert compute_fingerprint(folders) == first
     assert len(read_files) == 24
 
 
@@ -146,10 +146,10 @@ def test_without_a_place_for_hashes_they_are_computed_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = data(tmp_path)
-    first = content_fingerprint(folders)
+    first = compute_fingerprint(folders)
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("GRIDSEARCH_CACHE", str(tmp_path / "a file/cache"))
-    assert content_fingerprint(folders) == first
+    assert compute_fingerprint(folders) == first
 
 
 def test_a_pipe_and_a_dangling_link_do_not_stop_it(tmp_path: Path) -> None:
@@ -164,24 +164,24 @@ def test_a_pipe_and_a_dangling_link_do_not_stop_it(tmp_path: Path) -> None:
 def test_an_older_record_is_compared_by_names_and_sizes(tmp_path: Path) -> None:
     folders = data(tmp_path)
     listings = {split: list_pictures(folder) for split, folder in folders.items()}
-    old, new = names_fingerprint(listings), content_fingerprint(folders)
+    old, new = compute_names_fingerprint(listings), compute_fingerprint(folders)
     assert new == f"v2:{new.split(':')[1]}:{old}"
     assert (len(old), len(new)) == (16, 52)
     assert same_pictures(old, new)
     assert same_pictures(new, new)
-    assert fingerprint_like(old, folders) == old
-    assert fingerprint_like(new, folders) == new
+    assert recompute_fingerprint(old, folders) == old
+    assert recompute_fingerprint(new, folders) == new
     (folders["train"] / "cat/0.jpg").unlink()
-    assert not same_pictures(old, content_fingerprint(folders))
-    assert not same_pictures(new, content_fingerprint(folders))
+    assert not same_pictures(old, compute_fingerprint(folders))
+    assert not same_pictures(new, compute_fingerprint(folders))
 
 
 def test_a_newer_record_is_never_taken_for_an_older_one(tmp_path: Path) -> None:
     folders = data(tmp_path)
     cat, dog = equal_sizes(folders)
-    recorded = content_fingerprint(folders)
+    recorded = compute_fingerprint(folders)
     exchange(cat, dog)
-    now = content_fingerprint(folders)
+    now = compute_fingerprint(folders)
     assert recorded.split(":")[2] == now.split(":")[2]
     assert not same_pictures(recorded, now)
 
