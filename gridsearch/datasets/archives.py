@@ -1,8 +1,8 @@
-"""Where pictures come from before they are data: a folder, a zip or a tar, all seen as one list of entries.
+"""Open a source of pictures, a folder, zip or tar, as one list of entries.
 
-An archive is somebody else's program for writing files. Three things keep it from writing where it should not: every
-member name is checked before anything is unpacked and one bad name refuses the whole archive; nothing is ever unpacked
-under the name a member claims, only under its number; and no member is read beyond the size it declared.
+An archive from outside must not write where it should not. Every member name is checked before anything is unpacked,
+and one bad name refuses the whole archive. A member is unpacked under its number, never under its name. No member is
+read beyond the size that it declares.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The name's parts, the file's own name last."""
+        """Return the parts of the name, the file's own name last."""
         return tuple(part for part in self.name.split("/") if part not in ("", "."))
 
 
@@ -78,7 +78,7 @@ class PictureSource(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits over the names, sizes and stamps of the entries, in no matter which order."""
+        """Return 16 hex digits over the names, sizes and stamps of the entries, whatever their order."""
         lines = sorted(f"{entry.name}\0{entry.size}\0{entry.stamp}\n" for entry in self.entries)
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -117,7 +117,7 @@ def open_source(path: Path, where: str | None = None) -> PictureSource:
 
     Raises:
         DataError: missing, unreadable, neither of these, damaged, encrypted, or with members that could write outside
-            of the folder they are unpacked in.
+            of the folder that they are unpacked in.
     """
     where = where or escape_name(path)
     if path.is_dir():

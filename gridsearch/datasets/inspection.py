@@ -47,12 +47,12 @@ class DataSummary:
 
     @property
     def train_total(self) -> int:
-        """Number of training pictures."""
+        """Return the number of training pictures."""
         return sum(self.train.values())
 
     @property
     def validation_total(self) -> int:
-        """Number of validation pictures."""
+        """Return the number of validation pictures."""
         return sum(self.validation.values())
 
 
@@ -108,7 +108,7 @@ def inspect(
 
 
 def _ignore_progress(done: int, total: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""
 
 
 def _list(folder: Path) -> FolderListing:

@@ -1,4 +1,4 @@
-"""What a user says about a layout that can be read in more than one way."""
+"""Hold what a user says about a layout that can be read in more than one way."""
 
 from __future__ import annotations
 

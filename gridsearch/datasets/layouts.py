@@ -65,7 +65,7 @@ class Layout:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of all classes that are trained on, sorted."""
+        """Return the names of all classes that are trained on, sorted."""
         return tuple(sorted({pool.class_name for pool in self.pools if pool.split != "test"}))
 
 

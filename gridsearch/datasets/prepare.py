@@ -1,9 +1,9 @@
-"""From an archive or a folder of pictures to ``train/<class>`` and ``validation/<class>``.
+"""Prepare a data folder: turn an archive or folder of pictures into ``train/<class>`` and ``validation/<class>``.
 
-Collections as they are published do not train as they are: the competition's zip has its classes in file names, the
+Published collections cannot be trained on as they are. The competition's zip has its classes in file names, the
 Microsoft one holds files that are no pictures, and a broken picture stops the stock Keras class in the middle of an
-epoch. Here every picture is decoded once, to its last pixel; the broken ones are set aside and named, the rest is
-split the same way on every machine, and the result appears as a whole or not at all.
+epoch. `prepare` decodes every picture once, to its last pixel. Broken pictures are set aside and named. The others are
+split the same way on every machine. The result appears as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class PrepareSummary:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of all classes, sorted."""
+        """Return the names of all classes, sorted."""
         return tuple(self.train)
 
 
@@ -126,7 +126,7 @@ def prepare(
 
 
 def _ignore_progress(done: int, total: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""
 
 
 def _check_options(source: Path, out: Path, validation: float, limit: int | None) -> None:
@@ -141,14 +141,14 @@ def _check_options(source: Path, out: Path, validation: float, limit: int | None
 
 
 def _describe_content(source: PictureSource) -> dict[str, object]:
-    """What tells a source from others; not its name, which a copy of an archive may change."""
+    """Return what tells a source from others; its name does not, since a copy may have another one."""
     size = None if source.path.is_dir() else source.path.stat().st_size
     return {"bytes": size, "fingerprint": source.fingerprint}
 
 
 @contextmanager
 def _open_innermost(source: PictureSource, staging: Path) -> Iterator[PictureSource]:
-    """The source itself or, if it holds no pictures but the competition's ``train.zip``, that one."""
+    """Open the competition's ``train.zip`` in a source without pictures; give any other source as it is."""
     inner = [entry for entry in source.entries if entry.parts[-1].lower() == "train.zip"]
     if not inner or any(map(claims_to_be_picture, source.entries)):
         yield source

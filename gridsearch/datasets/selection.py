@@ -62,7 +62,7 @@ class UsablePicture:
 
     @property
     def original(self) -> Path:
-        """Where the original of a 16-bit picture is kept until all are converted."""
+        """Return where the original of a 16-bit picture is kept until all are converted."""
         return self.path.with_suffix(".original")
 
 
@@ -236,7 +236,7 @@ class PictureFilter:
 
 
 def _check_size(entry: Entry) -> str:
-    """What can be said against an entry without unpacking it."""
+    """Return why an entry cannot be used, as far as its size tells, or an empty text."""
     if entry.size < 0:
         return "not a regular file, or a link that leads nowhere"
     if entry.size > BYTE_LIMIT:

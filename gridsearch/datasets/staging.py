@@ -1,12 +1,12 @@
-"""A prepared data folder appears all at once or not at all, whatever happens to the process that makes it.
+"""Publish a prepared data folder all at once or not at all, whatever happens to the process that makes it.
 
     OUT/.prepare-<pid>/     everything is written here first, on the same file system
     OUT/.prepare-ready/     its name once nothing is missing: one rename decides
     OUT/train, validation, prepare.json    moved out of there
 
-A folder of the first kind left by a dead process is removed by the next run; one of the second kind is complete, so the
-next run finishes the moving. ``prepare.json`` records what the pictures were made from; with it a repeated command
-finds that there is nothing to do, and a different one refuses to mix two collections.
+The next run removes a folder of the first kind that a dead process has left. A folder of the second kind is complete,
+so the next run finishes moving it. ``prepare.json`` records what the pictures were made from: a repeated command finds
+that there is nothing to do, and a different one refuses to mix two collections.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _is_at_work(pid: int, folder: Path) -> bool:
 
 @contextmanager
 def open_staging_folder(out: Path) -> Iterator[Path]:
-    """An empty folder in `out` to write to; removed at the end, and `out` too if it did not exist and stays empty."""
+    """Make an empty folder in `out` to write to; remove it at the end, and `out` too if it is new and empty."""
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     staging = out / f"{_PREFIX}{os.getpid()}"
@@ -129,7 +129,7 @@ def fingerprint_splits(folder: Path, like: str | None = None) -> str:
 
 
 def read_existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What is already in `out`: None if no pictures, or the record if it holds just what would be made again.
+    """Return the record of `out` if it holds what would be made again; None if it holds no pictures.
 
     Args:
         out: the data folder, which need not exist.

@@ -505,3 +505,9 @@ def test_law_wrapping_folders_and_the_spelling_of_splits_change_nothing(
     assert counts(read(*nested(files, depth))) == {
         f"{s}/{c}": 3 for s in ("train", "validation") for c in ("cat", "dog")
     }
+
+
+def test_the_docs_list_every_data_set_that_is_tested_here() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "layouts.md").read_text(encoding="utf-8")
+    listed = [line.split("|")[1].strip() for line in page.split("## Refused")[0].splitlines() if line.startswith("| ")]
+    assert listed[1:] == list(PUBLIC)
