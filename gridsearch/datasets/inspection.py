@@ -18,7 +18,7 @@ from gridsearch.datasets.fingerprints import compute_fingerprint
 from gridsearch.datasets.listing import KERAS_EXTENSIONS, FolderListing, Picture, list_folder
 from gridsearch.datasets.names import read_role
 from gridsearch.datasets.parallel import Progress, map_pictures
-from gridsearch.datasets.pictures import check_header, check_pixels, escape_name
+from gridsearch.datasets.pictures import DEEP, check_header, check_pixels, escape_name
 from gridsearch.errors import DataError
 
 __all__ = ["DataSummary", "inspect"]
@@ -240,7 +240,10 @@ def _check_pictures(
             on_progress(done, len(paths))
     if unusable:
         raise DataError(
-            _describe(unusable), cure="Remove or replace these files; `gridsearch data prepare` leaves such out."
+            _describe(unusable),
+            cure="`gridsearch data prepare` scales pictures of more than 8 bits. Remove or replace the other files."
+            if any(line.endswith(DEEP) for line in unusable)
+            else "Remove or replace these files; `gridsearch data prepare` leaves such out.",
         )
 
 

@@ -49,7 +49,7 @@ BYTE_LIMIT = 200_000_000
 KERAS_GRAYSCALE = ("L", "I;16", "I")
 """Modes of Pillow's that Keras leaves as they are for grayscale; it converts others to 8 bits."""
 
-DEEP = "more than 8 bits per channel, which Keras would cut off at 255; `gridsearch data prepare` scales such pictures"
+DEEP = "more than 8 bits per channel, which Keras would cut off at 255"
 """Why a 16-bit picture is not trained on as it is."""
 
 _FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "GIF", "WEBP", *(("AVIF",) if features.check("avif") else ()))

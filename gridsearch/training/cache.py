@@ -141,7 +141,7 @@ def _refuse_mode(file: Path, mode: str, decoding: Decoding) -> None:
         return
     if decoding.color_mode == "grayscale" and mode in KERAS_GRAYSCALE:
         raise Unstorable(f"{file} is a 16-bit picture")
-    raise DataError(DEEP, where=str(file))
+    raise DataError(DEEP, where=str(file), cure="`gridsearch data prepare` scales such pictures.")
 
 
 def _refuse_deep(files: Iterable[Path], decoding: Decoding) -> None:
