@@ -291,6 +291,17 @@ out_option = click.option("--out", type=PATH, default=Path("data"), show_default
 seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 
 
+def layout_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Declare the options that say how to read a layout which can be read in two ways."""
+    told = "Take every folder for a class, only those with pictures in them, or the beginning of each picture's name."
+    command = click.option("--classes-from", type=click.Choice(["folders", "parents", "names"]), help=told)(command)
+    command = click.option("--ignore", metavar="FOLDER", multiple=True, help="Leave a folder of SOURCE out.")(command)
+    for split in ("test", "validation", "train"):
+        told = f"The folder of SOURCE with the {split} pictures."
+        command = click.option(f"--{split}-from", metavar="FOLDER", multiple=True, help=told)(command)
+    return command
+
+
 @data.command()
 @out_option
 @click.option("--train", type=int, default=160, show_default=True, help="Training pictures over both classes.")
@@ -310,6 +321,7 @@ def sample(out: Path, train: int, validation: int, seed: int, as_json: bool) -> 
 @click.option("--validation", type=float, default=0.2, show_default=True, help="Share of each class for validation.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Take only N pictures, balanced over the classes.")
 @seed_option
+@layout_options
 @click.option("--url", help="Download the archive from here; SOURCE, if given, is where it is kept.")
 @click.option("--sha256", help="What the archive's SHA-256 must be.")
 @as_json
@@ -322,20 +334,21 @@ def prepare(
     url: str | None,
     sha256: str | None,
     as_json: bool,
+    **choice: Any,
 ) -> None:
     r"""Turn SOURCE, an archive or folder of pictures, into data/train and data/validation.
 
     \b
-    The layouts known are those of
-      Dogs vs. Cats        train/cat.0.jpg, also in a zip in a zip
-      PetImages            PetImages/Cat/0.jpg
-      anything             a folder for each class, or train/ and validation/ of such folders
+    The layouts known are these; options that end in -from say how another one is meant.
+      a folder for each class      PetImages/Cat/0.jpg
+      names that say the class     train/cat.0.jpg of Dogs vs. Cats, also in a zip in a zip
+      split folders of these       train/ and val/, training_set/ and test_set/, seg_train/ and seg_test/
     """
     from gridsearch.cli.commands import data as commands
 
     if source is None and url is None:
         raise click.UsageError("name a SOURCE, or a --url to download it from")
-    commands.prepare(source, out, validation, limit, seed, url, sha256, as_json)
+    commands.prepare(source, out, validation, limit, seed, choice, url, sha256, as_json)
 
 
 @data.command("check")

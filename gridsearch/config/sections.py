@@ -52,7 +52,11 @@ def _number(value: object) -> object:
 
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 FromZero = Annotated[Real, Field(ge=0)]
-Range = Real | Annotated[tuple[Real, ...], Field(min_length=1)]
+WholeOrReal = Annotated[
+    Annotated[float, Field(allow_inf_nan=False)] | Annotated[int, Field(strict=True)], BeforeValidator(_number)
+]
+Shift = WholeOrReal | Annotated[tuple[Real, ...], Field(min_length=1)]
+"""An int shifts by whole pixels and a float does not, so 5 must not become 5.0."""
 
 
 def _entry_point(value: object) -> object:
@@ -64,6 +68,15 @@ def _entry_point(value: object) -> object:
 
 
 EntryPoint = Annotated[str, BeforeValidator(_entry_point)]
+
+
+def _class_mode(value: object) -> object:
+    if value in ("binary", "sparse", "input", "none"):
+        raise ValueError(
+            f"{value!r} is not known here, only 'categorical': labels are one-hot, and a loss that takes class numbers "
+            "(sparse_categorical_crossentropy) gets numbers; give the model's last layer a unit for each class"
+        )
+    return value
 
 
 class Section(BaseModel):
@@ -81,7 +94,7 @@ class Data(Section):
     """Pixels: the side of a square, or height and width."""
     batch_size: Positive = 32
     color_mode: Literal["rgb", "grayscale"] = "rgb"
-    class_mode: Literal["categorical"] = "categorical"
+    class_mode: Annotated[Literal["categorical"], BeforeValidator(_class_mode)] = "categorical"
     interpolation: Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"] = "nearest"
 
     @property
@@ -96,8 +109,8 @@ class Augmentation(Section):
 
     rescale: Real | None = None
     rotation_range: FromZero = 0.0
-    width_shift_range: Range = 0.0
-    height_shift_range: Range = 0.0
+    width_shift_range: Shift = 0.0
+    height_shift_range: Shift = 0.0
     brightness_range: tuple[FromZero, FromZero] | None = None
     shear_range: FromZero = 0.0
     zoom_range: FromZero | tuple[FromZero, FromZero] = 0.0

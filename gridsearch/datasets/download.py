@@ -1,8 +1,8 @@
-"""Fetch a large file over an unreliable connection and know that it is the right one.
+"""Fetch a large file over an unreliable connection, and verify it.
 
-A download that stops goes on where it stopped, in this run or in a later one, but never stitches two versions of a
-file together: the server is told which version the first part is of (``If-Range``) and sends everything if it has
-another. The file appears under its name only when it is complete and, if its digest is known, verified.
+A download that stops goes on where it stopped, in this run or in a later one. Two versions of a file are never joined:
+the request names the version of the first part (``If-Range``), and the server sends everything if it has another one.
+The file appears under its name only when it is complete and, if its digest is known, verified.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def download(
             return target
         partial = _Partial(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _fetch_all(url, partial, on_progress or _quiet, attempts, timeout, pause)
+        _fetch_all(url, partial, on_progress or _ignore_progress, attempts, timeout, pause)
         try:
             verify(partial.path, sha256, "It was removed. Is the address, or the digest, of another version?")
         except DataError:
@@ -103,12 +103,12 @@ def download(
 
 
 def file_name(url: str) -> str:
-    """What a file from this address is called: without the query, which is another one each day if it is signed."""
+    """Return the file name in an address, without the query, which changes each day if the address is signed."""
     return Path(re.split("[?#]", url)[0]).name or "archive"
 
 
-def _quiet(done: int, total: int | None) -> None:
-    """No progress is shown."""
+def _ignore_progress(done: int, total: int | None) -> None:
+    """Show no progress."""
 
 
 def _check_arguments(url: str, sha256: str | None, attempts: int) -> None:
@@ -162,7 +162,7 @@ class _Partial:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def version(self, url: str) -> _Reply:
-        """What was said of the file when it was begun; no version if it cannot be continued from this address."""
+        """Return what the server said of the file when it was begun; no version if this address cannot continue it."""
         try:
             known = json.loads(self._version_path.read_text(encoding="utf-8"))
             if known["address"] == _address(url):
@@ -172,7 +172,7 @@ class _Partial:
         return _Reply(0, None, "")
 
     def begin(self, url: str, reply: _Reply) -> None:
-        """Start an empty file of a version; the order of writing is such that no kill joins bytes to a wrong one."""
+        """Start an empty file of a version, in an order that joins no bytes to another version after a kill."""
         self.remove()
         self.path.touch()
         if reply.version:
@@ -218,7 +218,7 @@ def _fetch_all(
 
 
 def _fetch(url: str, partial: _Partial, on_progress: ByteProgress, timeout: float) -> None:
-    """One attempt.
+    """Try once to fetch the rest of the file.
 
     Raises:
         _DroppedError: try again. _StartOverError: try again from the first byte. DataError: trying again is no use.

@@ -1,12 +1,11 @@
 """Apply a function to many pictures in several processes, without leaving any process behind.
 
-Decoding is pure CPU work, so it goes to processes. They are spawned, not forked: the parent may have threads (a
-progress bar, TensorBoard) that a fork would copy half alive. Three promises that a bare ``ProcessPoolExecutor`` does
-not make:
+Decoding needs nothing but processors, so it is done in processes. They are spawned, not forked, since the parent may
+have threads (a progress bar, TensorBoard) that do not survive a fork. Beyond a bare ``ProcessPoolExecutor``:
 
 - jobs are drawn lazily, so that unpacking an archive never runs far ahead of decoding it;
-- Ctrl-C is heard by the parent only, which then waits for the few pictures in flight;
-- workers notice when their parent is killed, and leave.
+- only the parent reacts to Ctrl-C, and then waits for the few pictures in flight;
+- workers end when their parent is killed.
 """
 
 from __future__ import annotations

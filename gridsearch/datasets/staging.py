@@ -1,12 +1,12 @@
-"""A prepared data folder appears all at once or not at all, whatever happens to the process that makes it.
+"""Publish a prepared data folder all at once or not at all, whatever happens to the process that makes it.
 
     OUT/.prepare-<pid>/     everything is written here first, on the same file system
     OUT/.prepare-ready/     its name once nothing is missing: one rename decides
     OUT/train, validation, prepare.json    moved out of there
 
-A folder of the first kind left by a dead process is removed by the next run; one of the second kind is complete, so the
-next run finishes the moving. ``prepare.json`` records what the pictures were made from; with it a repeated command
-finds that there is nothing to do, and a different one refuses to mix two collections.
+The next run removes a folder of the first kind that a dead process has left. A folder of the second kind is complete,
+so the next run finishes moving it. ``prepare.json`` records what the pictures were made from: a repeated command finds
+that there is nothing to do, and a different one refuses to mix two collections.
 """
 
 from __future__ import annotations
@@ -14,19 +14,29 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from gridsearch.datasets.pictures import list_pictures, tree_fingerprint
+from gridsearch.datasets.fingerprints import compute_fingerprint, recompute_fingerprint
 from gridsearch.errors import DataError
 
-__all__ = ["RECORD", "SPLITS", "existing_record", "fingerprint_of", "finish_interrupted", "publish", "staging_folder"]
+__all__ = [
+    "RECORD",
+    "SPLITS",
+    "fingerprint_splits",
+    "finish_interrupted",
+    "open_staging_folder",
+    "publish",
+    "read_existing_record",
+]
 
-SPLITS = ("train", "validation")
+SPLITS = ("train", "validation", "test")
+"""The folders that a data folder may have; ``test`` only if there are labelled test pictures."""
+
 RECORD = "prepare.json"
 
 _READY = ".prepare-ready"
@@ -46,12 +56,12 @@ def finish_interrupted(out: Path) -> None:
         pid = folder.name.removeprefix(_PREFIX)
         if not pid.isdecimal():
             continue
-        if _still_at_work(int(pid), folder):
+        if _is_at_work(int(pid), folder):
             raise DataError(f"process {pid} is preparing this folder", where=str(out), cure="Wait until it has ended.")
         shutil.rmtree(folder)
 
 
-def _still_at_work(pid: int, folder: Path) -> bool:
+def _is_at_work(pid: int, folder: Path) -> bool:
     if pid == os.getpid():  # in a container every run may have the same number
         return False
     try:
@@ -62,8 +72,8 @@ def _still_at_work(pid: int, folder: Path) -> bool:
 
 
 @contextmanager
-def staging_folder(out: Path) -> Iterator[Path]:
-    """An empty folder in `out` to write to; removed at the end, and `out` too if it did not exist and stays empty."""
+def open_staging_folder(out: Path) -> Iterator[Path]:
+    """Make an empty folder in `out` to write to; remove it at the end, and `out` too if it is new and empty."""
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     staging = out / f"{_PREFIX}{os.getpid()}"
@@ -112,13 +122,14 @@ def _move_into_place(out: Path) -> None:
     shutil.rmtree(ready)
 
 
-def fingerprint_of(folder: Path) -> str:
-    """The fingerprint of the pictures below ``train`` and ``validation`` of `folder`."""
-    return tree_fingerprint({split: list_pictures(folder / split) for split in SPLITS})
+def fingerprint_splits(folder: Path, like: str | None = None) -> str:
+    """Return the fingerprint of the pictures below the split folders of `folder`, by the formula of another one."""
+    folders = {split: folder / split for split in SPLITS if (folder / split).is_dir()}
+    return compute_fingerprint(folders) if like is None else recompute_fingerprint(like, folders)
 
 
-def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What is already in `out`: None if no pictures, or the record if it holds just what would be made again.
+def read_existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the record of `out` if it holds what would be made again; None if it holds no pictures.
 
     Args:
         out: the data folder, which need not exist.
@@ -130,7 +141,7 @@ def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str,
     """
     if out.exists() and not out.is_dir():
         raise DataError("a file where a folder is expected", where=str(out))
-    if not any(_occupied(out / split) for split in SPLITS):
+    if not any(_is_occupied(out / split) for split in SPLITS):
         return None
     record = _read_record(out)
     if record is None:
@@ -139,14 +150,32 @@ def existing_record(out: Path, content: Mapping[str, Any], options: Mapping[str,
         told = f"already holds pictures of {record.get('source')!r}, which had other content"
         raise DataError(told, where=str(out), cure=_CURE)
     if record.get("options") != options:
-        told = f"already holds pictures prepared with {record.get('options')!r}, not {dict(options)!r}"
-        raise DataError(told, where=str(out), cure=_CURE)
-    if not all((out / split).is_dir() for split in SPLITS) or fingerprint_of(out) != record.get("fingerprint"):
+        was, now = _find_differences(record.get("options"), options)
+        raise DataError(f"its pictures were prepared with {was}; you asked for {now}", where=str(out), cure=_CURE)
+    recorded = str(record.get("fingerprint"))
+    if not all((out / split).is_dir() for split in SPLITS[:2]) or fingerprint_splits(out, recorded) != recorded:
         raise DataError(f"its pictures are not those that {RECORD} tells of any more", where=str(out), cure=_CURE)
     return record
 
 
-def _occupied(folder: Path) -> bool:
+def _find_differences(recorded: object, wanted: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the options that differ as they are typed, those recorded and those wanted."""
+    known = recorded if isinstance(recorded, Mapping) else {}
+    names = [name for name in {**known, **wanted} if known.get(name) != wanted.get(name)]
+    return _format_options(known, names), _format_options(wanted, names)
+
+
+def _format_options(options: Mapping[str, Any], names: Sequence[str]) -> str:
+    typed = []
+    for name in names:
+        values = options.get(name)
+        option = f"--{name.replace('_', '-')}"
+        listed = values if isinstance(values, list) else [] if values is None else [values]
+        typed += [f"{option} {value}" for value in listed] or [f"no {option}"]
+    return " ".join(typed)
+
+
+def _is_occupied(folder: Path) -> bool:
     if not os.path.lexists(folder):
         return False
     return not folder.is_dir() or any(folder.iterdir())

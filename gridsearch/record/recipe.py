@@ -10,7 +10,7 @@ from typing import Any
 from gridsearch.errors import LogdirError
 from gridsearch.hparams.domain import HParam
 
-__all__ = ["FINGERPRINT", "refuse_other_goal", "refuse_other_recipe"]
+__all__ = ["FINGERPRINT", "refuse_other_goal", "refuse_other_recipe", "same_pictures"]
 
 FINGERPRINT = "data.fingerprint"
 """The recipe's key that says which pictures they were; with the folders behind it where they are swept."""
@@ -37,12 +37,29 @@ def refuse_other_recipe(
         if key not in wanted and name in defaults:  # it has become an HParam: its default says what it was
             if defaults[name] != was:
                 differing.append(f"{key}: recorded {was!r}, swept now: declare default = {json.dumps(was)}")
-        elif was != now:
+        elif key.startswith(FINGERPRINT):
+            if not same_pictures(was, now):
+                differing.append(f"{key}: recorded {was!r}, now {now!r}: other pictures than those recorded")
+        elif was != now or _differs_as_shift(name, was, now):
             differing.append(f"{key}: recorded {was!r}, now {now!r}")
     if differing:
         lines = "\n  ".join(differing)
         cure = "Change it back, or name another directory with --logdir: results of two recipes cannot be compared."
         raise LogdirError(f"was trained with another recipe:\n  {lines}", where=str(logdir), cure=cure)
+
+
+def same_pictures(recorded: object, now: object) -> bool:
+    """Tell whether two fingerprints of pictures are the same, as far as the older one tells.
+
+    Records made before version 2 of the fingerprint hold names and sizes only, which is the last part of a fingerprint
+    of today's (``v2:CONTENT:NAMES``).
+    """
+    return recorded == now or (":" not in str(recorded) and str(now).endswith(f":{recorded}"))
+
+
+def _differs_as_shift(name: str, was: object, now: object) -> bool:
+    """Tell whether a shift is whole in one recipe and fractional in the other: 5 draws whole pixels, 5.0 does not."""
+    return name.endswith("_shift_range") and {type(was), type(now)} == {int, float} and was != 0
 
 
 def refuse_other_goal(recorded: bool, wanted: bool, logdir: Path) -> None:

@@ -109,6 +109,7 @@ def sweep(
 
     Raises:
         DataError: the pictures cannot be trained on.
+        UserError: the user's keras.json has a value that Keras cannot be imported with.
         SweepFileError: it names a function that is not there, or a writer that cannot be had.
         HomeError: the log directory is in use, of another recipe, damaged or not writable.
         Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
@@ -116,7 +117,8 @@ def sweep(
     limits, strategy = limits or Limits(), choose_strategy(config)
     refuse_unknown(config.sweep.writers)
     refuse_missing_functions(config)
-    recipe = complete_recipe(config)
+    _check_keras_json(config, warn)
+    recipe = complete_recipe(config, warn)
     from gridsearch.writers.tensorboard.events import EventsWriter
 
     logdir = config.sweep.logdir
@@ -205,13 +207,28 @@ def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decode
             warn(f"pictures by the stock engine, not the fast one, because of {error}")
 
 
-def complete_recipe(config: SweepConfig) -> dict[str, Any]:
+def _check_keras_json(config: SweepConfig, warn: Callable[[str], None]) -> None:
+    """Say what of the user's ``keras.json`` sweeps do not use; refuse what Keras cannot be imported with."""
+    if not config.model.objective:
+        from gridsearch.training.keras_json import check_keras_json
+
+        for line in check_keras_json():
+            warn(line)
+
+
+def complete_recipe(config: SweepConfig, warn: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     """Return the sweep's recipe with a fingerprint of its pictures, which are checked on the way.
+
+    Args:
+        config: the sweep.
+        warn: called with a line about files in the data folders that are not used.
 
     Raises:
         DataError: pictures are missing, broken or in the wrong place.
     """
     found = inspect_pictures(config)
+    for note in dict.fromkeys(note for summary in found.values() for note in summary.notes):
+        warn(note)
     return config.recipe() | {
         FINGERPRINT + (f" of {train} and {validation}" if len(found) > 1 else ""): summary.fingerprint
         for (train, validation), summary in found.items()
@@ -235,10 +252,13 @@ def inspect_pictures(
         return {}
     from gridsearch.datasets.inspection import inspect
 
-    sizes = next((h.domain.values for h in config.space.hparams if h.name == "batch_size"), (config.data.batch_size,))
-    largest = max(int(size) for size in sizes)
+    swept = {h.name: h.domain.values for h in config.space.hparams}
+    largest = max(int(size) for size in swept.get("batch_size", (config.data.batch_size,)))
+    modes = [str(mode) for mode in swept.get("color_mode", (config.data.color_mode,))]
     return {
-        (train, validation): inspect(train, validation, batch_size=largest, deep=deep, on_progress=on_progress)
+        (train, validation): inspect(
+            train, validation, batch_size=largest, color_modes=modes, deep=deep, on_progress=on_progress
+        )
         for train, validation in _folders(config)
     }
 

@@ -4,8 +4,8 @@
                          about.json       folder, shape and names of the pictures, in the order of their rows
     CACHE/pictures/<key>.lock             held while one process builds; others wait for it
 
-The key is a digest of folder, names, sizes and times of the files and of how they were decoded, so a picture that
-changes makes another store. A store appears whole, by a rename. CACHE is ``$GRIDSEARCH_CACHE`` or a folder
+The key is a digest of the folder, of the names and contents of its files, and of how they were decoded, so a picture
+that changes makes another store. A store appears whole, by a rename. CACHE is ``$GRIDSEARCH_CACHE`` or a folder
 ``gridsearch`` in the user's cache folder; nothing in it is needed, and ``gridsearch data cache`` empties it.
 """
 
@@ -14,11 +14,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,13 +30,15 @@ import numpy as np
 from PIL import Image
 
 from gridsearch.config.sections import Data
-from gridsearch.datasets.pictures import Picture, list_pictures
+from gridsearch.datasets.fingerprints import UNREADABLE, cache_folder, hash_bytes, hash_pictures
+from gridsearch.datasets.listing import list_pictures
+from gridsearch.datasets.pictures import DEEP, KERAS_GRAYSCALE, is_deep
 from gridsearch.errors import DataError
 from gridsearch.system.hardware import memory_available, processors
 
 __all__ = ["Decoding", "Pictures", "Stored", "Unstorable", "cache_folder", "clean", "decode", "open_pictures", "stores"]
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: raise it when what lies in a store means something else."""
 
 LIMIT = 20 * 2**30
@@ -92,15 +96,24 @@ class Decoding:
         return self.height, self.width, 3 if self.color_mode == "rgb" else 1
 
 
-def decode(file: Path, decoding: Decoding) -> np.ndarray:
-    """One picture, uint8 of ``decoding.shape``: bit for bit what Keras's ``load_img`` makes of it.
+def decode(file: Path, decoding: Decoding, digest: str | None = None) -> np.ndarray:
+    """Decode a picture to uint8 of ``decoding.shape``: bit for bit what Keras's ``load_img`` makes of it.
+
+    Args:
+        file: the picture.
+        decoding: how it is wanted.
+        digest: the hash of its content, if it has to be the one that was fingerprinted.
 
     Raises:
-        Unstorable: it has more than 8 bits.
-        DataError: it cannot be decoded.
+        Unstorable: it has more than 8 bits and is wanted in grayscale, which Keras leaves as they are.
+        DataError: it cannot be decoded, has more than 8 bits and is wanted in rgb, or has another content.
     """
     try:
-        with Image.open(file) as opened:
+        content = file.read_bytes()
+        if digest not in (None, UNREADABLE) and hash_bytes(content) != digest:
+            cure = "Run the same again when nothing writes to the folder."
+            raise DataError("changed while pictures were decoded", where=str(file), cure=cure)
+        with Image.open(io.BytesIO(content)) as opened:
             image: Image.Image = opened
             _refuse_mode(file, opened.mode, decoding)
             wanted = "RGB" if decoding.color_mode == "rgb" else "L"
@@ -115,14 +128,25 @@ def decode(file: Path, decoding: Decoding) -> np.ndarray:
         raise DataError(f"cannot be decoded: {error}", where=str(file), cure=cure) from error
 
 
+def ignore_pillow_warnings() -> None:
+    """Ignore Pillow's warnings about metadata and transparency in this process: Keras uses neither.
+
+    The filter stays, since Python's context manager for warnings is not made for threads.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
 def _refuse_mode(file: Path, mode: str, decoding: Decoding) -> None:
-    if decoding.color_mode == "grayscale" and mode in ("I;16", "I"):
+    if not is_deep(mode):
+        return
+    if decoding.color_mode == "grayscale" and mode in KERAS_GRAYSCALE:
         raise Unstorable(f"{file} is a 16-bit picture")
+    raise DataError(DEEP, where=str(file), cure="`gridsearch data prepare` scales such pictures.")
 
 
 def _refuse_deep(files: Iterable[Path], decoding: Decoding) -> None:
     """Look for pictures of more than 8 bits before a trial comes upon one; their headers say it."""
-    for file in files if decoding.color_mode == "grayscale" else ():
+    for file in files:
         with contextlib.suppress(OSError, SyntaxError, ValueError), Image.open(file) as opened:  # decoding says it
             _refuse_mode(file, opened.mode, decoding)
 
@@ -138,15 +162,6 @@ class Undecoded:
 
     def __getitem__(self, row: int, /) -> np.ndarray:
         return decode(self._files[row], self._decoding)
-
-
-def cache_folder() -> Path:
-    """Where stores are kept."""
-    named = os.environ.get("GRIDSEARCH_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "gridsearch"
 
 
 def open_pictures(
@@ -172,9 +187,11 @@ def open_pictures(
         DataError: a folder or a picture cannot be read.
     """
     listed = [picture for pictures in list_pictures(folder).values() for picture in pictures]
-    names = [picture.name for picture in listed]
+    ignore_pillow_warnings()
+    hashes = hash_pictures(folder, listed)
+    names = list(hashes)
     files = [folder / name for name in names]
-    store = cache_folder() / "pictures" / _key(folder, listed, decoding)
+    store = cache_folder() / "pictures" / _key(folder, hashes, decoding)
     try:
         with _building(store):
             if not store.exists():
@@ -183,7 +200,7 @@ def open_pictures(
                     _refuse_deep(files, decoding)
                     warn(f"pictures are decoded anew in every epoch: {problem}")
                     return names, Undecoded(files, decoding)
-                _build(store, folder, names, decoding, on_progress)
+                _build(store, folder, hashes, decoding, on_progress)
                 clean(LIMIT, keep=store)
             pictures: np.ndarray = np.load(store / "pictures.npy", mmap_mode="r")
         os.utime(store)  # when it was last used
@@ -194,12 +211,8 @@ def open_pictures(
     return names, pictures
 
 
-def _key(folder: Path, pictures: Sequence[Picture], decoding: Decoding) -> str:
-    lines = [f"{FORMAT} {decoding} {folder.resolve()}"]
-    for picture in pictures:
-        with contextlib.suppress(OSError):  # decoding will say what is wrong with it
-            changed = os.stat(folder / picture.name).st_mtime_ns
-            lines.append(f"{picture.name}\0{picture.size}\0{changed}")
+def _key(folder: Path, hashes: Mapping[str, str], decoding: Decoding) -> str:
+    lines = [f"{FORMAT} {decoding} {folder.resolve()}", *(f"{name}\0{digest}" for name, digest in hashes.items())]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
@@ -226,22 +239,23 @@ def _no_room(store: Path, pictures: int, decoding: Decoding) -> str | None:
     return None
 
 
-def _build(store: Path, folder: Path, names: Sequence[str], decoding: Decoding, on_progress: Progress) -> None:
+def _build(store: Path, folder: Path, hashes: Mapping[str, str], decoding: Decoding, on_progress: Progress) -> None:
     for left in store.parent.glob(f"{store.name}.part-*"):
         shutil.rmtree(left, ignore_errors=True)  # of a process that was killed: nobody else builds while we do
     part = store.with_name(f"{store.name}.part-{os.getpid()}")
     part.mkdir()
     try:
-        array = _allocated(part / "pictures.npy", (len(names), *decoding.shape))
+        array = _allocated(part / "pictures.npy", (len(hashes), *decoding.shape))
         pool = ThreadPoolExecutor(processors())  # Pillow lets go of the interpreter while it decodes
         try:
-            for row, picture in enumerate(pool.map(lambda name: decode(folder / name, decoding), names)):
+            decoded = pool.map(lambda name: decode(folder / name, decoding, hashes[name]), hashes)
+            for row, picture in enumerate(decoded):
                 array[row] = picture
-                on_progress(row + 1, len(names))
+                on_progress(row + 1, len(hashes))
         finally:
             pool.shutdown(cancel_futures=True)  # of Ctrl-C: what is not begun need not be
         array.flush()
-        about = {"folder": str(folder.resolve()), "pictures": len(names), **asdict(decoding)}
+        about = {"folder": str(folder.resolve()), "pictures": len(hashes), **asdict(decoding)}
         (part / "about.json").write_text(json.dumps(about), encoding="utf-8")
         _put_in_place(part, store)
     finally:

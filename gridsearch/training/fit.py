@@ -22,6 +22,7 @@ from gridsearch.config.sections import Augmentation, Data, Training
 from gridsearch.system.files import is_full
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Pipelines, Prefetcher
+from gridsearch.training.keras_json import use_keras_defaults
 from gridsearch.training.model_cache import ModelCache
 from gridsearch.training.models import build_model, takes_class_numbers
 from gridsearch.training.predict import class_names
@@ -46,6 +47,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         Exception: whatever the user's model raises.
     """
     settings, seed = task.settings, task.session.seed
+    use_keras_defaults()
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(settings.training.precision)
     try:

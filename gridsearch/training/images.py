@@ -27,7 +27,8 @@ from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGen
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Augmentation, Settings
-from gridsearch.training.cache import Decoding, Pictures, Unstorable, open_pictures
+from gridsearch.datasets.listing import list_classes, list_pictures
+from gridsearch.training.cache import Decoding, Pictures, Unstorable, ignore_pillow_warnings, open_pictures
 from gridsearch.training.warping import Warp
 
 __all__ = ["Batch", "Pipelines", "Prefetcher"]
@@ -69,11 +70,13 @@ class Pipelines:
         common = settings.augmentation.model_dump()
         function = common.pop("preprocessing_function")
         loaded = load_entry_point(function, settings.folder) if function else None
-        training = ImageDataGenerator(**common, preprocessing_function=loaded)
+        layout = {"data_format": "channels_last", "dtype": "float32"}  # whatever a keras.json says
+        training = ImageDataGenerator(**common, **layout, preprocessing_function=loaded)
         only_scaling = {name: common[name] for name in SCALING}
-        validating = ImageDataGenerator(**only_scaling, preprocessing_function=loaded)
+        validating = ImageDataGenerator(**only_scaling, **layout, preprocessing_function=loaded)
+        ignore_pillow_warnings()
         if _needs_fit(settings.augmentation):
-            self._fit([training, validating], ImageDataGenerator(preprocessing_function=loaded))
+            self._fit([training, validating], ImageDataGenerator(**layout, preprocessing_function=loaded))
         self._train = self._flow(training, settings.data.train, shuffle=True)
         self._validation = self._flow(validating, settings.data.validation, shuffle=False)
         # In order of files, a few validation steps would see one class only; mixed once, they see the same mixture
@@ -86,6 +89,7 @@ class Pipelines:
     ) -> DirectoryIterator:
         data = self._settings.data
         arguments = {
+            "classes": list_classes(folder),
             "target_size": data.shape[:2],
             "color_mode": data.color_mode,
             "class_mode": data.class_mode,
@@ -93,6 +97,7 @@ class Pipelines:
             "shuffle": shuffle,
             "seed": self._seed,
             "interpolation": data.interpolation,
+            "data_format": "channels_last",
             "dtype": "float32",
         }
         if not stock and self._settings.training.engine == "fast":
@@ -104,7 +109,9 @@ class Pipelines:
             except Unstorable as error:
                 beyond = str(error)
             print(f"pictures by the stock engine, not the fast one, because of {beyond}")
-        return DirectoryIterator(str(folder), generator, **arguments)
+        stock_iterator = DirectoryIterator(str(folder), generator, **arguments)
+        _keep_listed(stock_iterator, [picture.name for found in list_pictures(folder).values() for picture in found])
+        return stock_iterator
 
     def _fit(self, generators: list[ImageDataGenerator], unscaled: ImageDataGenerator) -> None:
         """Take featurewise statistics from training pictures; ``fit`` rescales them itself."""
@@ -163,6 +170,7 @@ class _FastIterator(DirectoryIterator):  # type: ignore[misc]  # Keras has no ty
         **arguments: Any,
     ) -> None:
         super().__init__(folder, generator, **arguments)
+        _keep_listed(self, names)
         row = {name: number for number, name in enumerate(names)}
         self._rows = [row[Path(name).as_posix()] for name in self.filenames]
         self._pictures, self._generator = pictures, generator
@@ -185,6 +193,21 @@ class _FastIterator(DirectoryIterator):  # type: ignore[misc]  # Keras has no ty
         classes = np.zeros((len(index_array), self.num_classes), np.float32)
         classes[np.arange(len(index_array)), self.classes[index_array]] = 1
         return batch, classes
+
+
+def _keep_listed(iterator: DirectoryIterator, names: Sequence[str]) -> None:
+    """Leave out of a stock iterator what `list_pictures` leaves out: files that systems leave behind.
+
+    Nothing is drawn before its first batch, so the order of what remains is the stock class's.
+    """
+    listed = set(names)
+    kept = [number for number, name in enumerate(iterator.filenames) if Path(name).as_posix() in listed]
+    if len(kept) == len(iterator.filenames):
+        return
+    iterator.filenames = [iterator.filenames[number] for number in kept]
+    iterator._filepaths = [iterator._filepaths[number] for number in kept]
+    iterator.classes = iterator.classes[kept]
+    iterator.samples = iterator.n = len(kept)
 
 
 def _for_each(function: Callable[[int], None], count: int) -> None:

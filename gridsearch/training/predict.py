@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,9 @@ from PIL import Image
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Settings
+from gridsearch.datasets.listing import list_classes
 from gridsearch.errors import DataError, LogdirError
+from gridsearch.training.keras_json import use_keras_defaults
 
 __all__ = ["class_names", "predict"]
 
@@ -32,7 +33,7 @@ FITTED = ("featurewise_center", "featurewise_std_normalization", "zca_whitening"
 
 def class_names(folder: Path) -> list[str]:
     """The classes of a data folder in the order in which Keras numbers them: its sorted subfolders."""
-    return sorted(name for name in os.listdir(folder) if (folder / name).is_dir())
+    return list_classes(folder)
 
 
 def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> Iterator[np.ndarray]:
@@ -50,6 +51,7 @@ def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> I
         HomeError: the model cannot be loaded, or its pictures were normalised by statistics that are not kept.
         DataError: a picture cannot be read.
     """
+    use_keras_defaults()
     scale = _scaling(model_file, settings)
     model = _loaded(model_file, settings)
     probabilities = _probabilities(model_file)

@@ -10,7 +10,7 @@ from collections import namedtuple
 import pytest
 from picture_files import competition, picture, tree, write_tar, write_zip, zip_bytes
 
-from gridsearch.datasets import sources
+from gridsearch.datasets import archives
 from gridsearch.datasets.prepare import prepare
 from gridsearch.errors import DataError
 
@@ -111,7 +111,7 @@ def test_a_missing_source_is_told(tmp_path):
 
 def test_an_archive_larger_than_the_disk_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(sources.shutil, "disk_usage", lambda _: usage(10, 0, 10))
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: usage(10, 0, 10))
     said = refused(write_zip(tmp_path / "train.zip", competition()), tmp_path)
     assert "but only 10 are free" in said
     assert "more than the 10 bytes" in refused(write_tar(tmp_path / "train.tar", competition()), tmp_path)

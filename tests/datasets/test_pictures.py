@@ -9,16 +9,14 @@ import pytest
 from picture_files import class_folders, picture, png_claiming, write_folder
 from PIL import Image
 
+from gridsearch.datasets.listing import Picture, list_pictures
 from gridsearch.datasets.pictures import (
     PIXEL_LIMIT,
-    Picture,
     UnusablePictureError,
-    decode_problem,
-    header_problem,
-    list_pictures,
+    check_header,
+    check_pixels,
     natural_key,
-    standard_picture,
-    tree_fingerprint,
+    standardise_picture,
 )
 from gridsearch.errors import DataError
 
@@ -35,16 +33,16 @@ KINDS = ["JPEG", "PNG", "BMP", "PPM", "TIFF", "GIF", "WEBP"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sound_picture_has_no_problem_at_either_depth(kind, tmp_path):
     path = at(tmp_path, picture(kind=kind))
-    assert header_problem(path) is None
-    assert decode_problem(path) is None
+    assert check_header(path) is None
+    assert check_pixels(path) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_cut_off_near_its_end_is_found_at_either_depth(kind, tmp_path):
     content = picture(kind=kind, size=(40, 40))
     path = at(tmp_path, content[: len(content) * 3 // 4])
-    assert header_problem(path)
-    assert decode_problem(path)
+    assert check_header(path)
+    assert check_pixels(path)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +58,7 @@ def test_a_picture_cut_off_near_its_end_is_found_at_either_depth(kind, tmp_path)
 )
 def test_what_is_no_usable_picture_gets_a_reason_at_either_depth(content, reason, tmp_path):
     path = at(tmp_path, content)
-    for problem in (header_problem(path), decode_problem(path)):
+    for problem in (check_header(path), check_pixels(path)):
         assert problem is not None
         assert any(part in problem for part in reason.split("|")), problem
 
@@ -68,36 +66,36 @@ def test_what_is_no_usable_picture_gets_a_reason_at_either_depth(content, reason
 def test_the_pixel_limit_holds_even_where_pillows_own_is_switched_off(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     path = at(tmp_path, png_claiming(PIXEL_LIMIT, 2))
-    assert "more than 178,956,970 pixels" in str(header_problem(path))
-    assert "more than 178,956,970 pixels" in str(decode_problem(path))
+    assert "more than 178,956,970 pixels" in str(check_header(path))
+    assert "more than 178,956,970 pixels" in str(check_pixels(path))
 
 
 def test_padding_after_the_end_of_a_jpeg_is_no_problem(tmp_path):
-    assert header_problem(at(tmp_path, picture() + b"\0" * 50)) is None
-    assert header_problem(at(tmp_path, picture() + b"\0" * 5000)) is None
+    assert check_header(at(tmp_path, picture() + b"\0" * 50)) is None
+    assert check_header(at(tmp_path, picture() + b"\0" * 5000)) is None
 
 
 def test_damage_in_the_middle_of_a_png_is_found_by_decoding_only(tmp_path):
     content = bytearray(picture(kind="PNG", size=(60, 60)))
     content[len(content) // 2] ^= 0xFF
     path = at(tmp_path, bytes(content))
-    assert header_problem(path) is None
-    assert "cannot be decoded" in str(decode_problem(path))
+    assert check_header(path) is None
+    assert "cannot be decoded" in str(check_pixels(path))
 
 
 def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
     os.mkfifo(tmp_path / "a.jpg")
-    assert header_problem(tmp_path / "a.jpg") == "not a regular file"
+    assert check_header(tmp_path / "a.jpg") == "not a regular file"
 
 
 def test_a_missing_file_is_a_problem_and_no_traceback(tmp_path):
-    assert header_problem(tmp_path / "none.jpg") == "cannot be read: No such file or directory"
+    assert check_header(tmp_path / "none.jpg") == "cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".JPG"), ("JPEG", ".jpeg"), ("PNG", ".png"), ("BMP", ".bmp")])
 def test_an_rgb_picture_is_kept_byte_for_byte(kind, suffix, tmp_path):
     content = picture(kind=kind)
-    stored = standard_picture(at(tmp_path, content), suffix)
+    stored = standardise_picture(at(tmp_path, content), suffix)
     assert (stored.content, stored.suffix, stored.converted) == (content, suffix, False)
 
 
@@ -105,7 +103,7 @@ def test_an_rgb_picture_is_kept_byte_for_byte(kind, suffix, tmp_path):
     ("kind", "suffix", "right"), [("PNG", ".jpg", ".png"), ("JPEG", "", ".jpg"), ("TIFF", ".tiff", ".tif")]
 )
 def test_a_suffix_that_does_not_fit_the_content_is_mended(kind, suffix, right, tmp_path):
-    stored = standard_picture(at(tmp_path, picture(kind=kind)), suffix)
+    stored = standardise_picture(at(tmp_path, picture(kind=kind)), suffix)
     assert (stored.suffix, stored.converted) == (right, False)
 
 
@@ -126,7 +124,7 @@ def test_a_suffix_that_does_not_fit_the_content_is_mended(kind, suffix, right, t
     ],
 )
 def test_an_odd_mode_or_format_becomes_an_rgb_jpeg_of_the_same_size(kind, mode, tmp_path):
-    stored = standard_picture(at(tmp_path, picture(kind=kind, mode=mode)), ".png")
+    stored = standardise_picture(at(tmp_path, picture(kind=kind, mode=mode)), ".png")
     image = Image.open(io.BytesIO(stored.content))
     assert (stored.suffix, stored.converted) == (".jpg", True)
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (12, 9))
@@ -135,7 +133,7 @@ def test_an_odd_mode_or_format_becomes_an_rgb_jpeg_of_the_same_size(kind, mode, 
 def test_sixteen_bit_grey_keeps_its_brightness(tmp_path):
     file = io.BytesIO()
     Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(file, "PNG")
-    stored = standard_picture(at(tmp_path, file.getvalue()), ".png")
+    stored = standardise_picture(at(tmp_path, file.getvalue()), ".png")
     assert Image.open(io.BytesIO(stored.content)).getpixel((4, 4)) == (156, 156, 156)  # 40,000 / 256
 
 
@@ -144,14 +142,14 @@ def test_an_exif_orientation_leaves_the_pixels_as_they_are(tmp_path):
     exif[0x0112] = 6
     file = io.BytesIO()
     Image.new("RGB", (12, 9)).save(file, "JPEG", exif=exif)
-    stored = standard_picture(at(tmp_path, file.getvalue()), ".jpg")
+    stored = standardise_picture(at(tmp_path, file.getvalue()), ".jpg")
     assert Image.open(io.BytesIO(stored.content)).size == (12, 9)
 
 
 def test_a_picture_too_wide_for_jpeg_is_unusable_if_it_had_to_be_converted(tmp_path):
     path = at(tmp_path, picture(kind="PNG", mode="L", size=(65_501, 1)))
     with pytest.raises(UnusablePictureError, match="65,500"):
-        standard_picture(path, ".png")
+        standardise_picture(path, ".png")
 
 
 def test_natural_order_counts():
@@ -182,15 +180,3 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match="cat: cannot be read: Permission denied"):
         list_pictures(tmp_path)
-
-
-def test_the_fingerprint_depends_on_names_and_sizes_alone(tmp_path):
-    def fingerprint(name, files):
-        return tree_fingerprint({"train": list_pictures(write_folder(tmp_path / name, files))})
-
-    files = class_folders(2)
-    same = fingerprint("a", files)
-    assert len(same) == 16
-    assert fingerprint("b/c", dict(reversed(files.items()))) == same
-    assert fingerprint("d", files | {"cat/0.jpg": b"longer" + files["cat/0.jpg"]}) != same
-    assert fingerprint("e", files | {"cat/new.jpg": b"1"}) != same

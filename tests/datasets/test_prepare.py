@@ -1,9 +1,11 @@
 """From archives and folders to train/ and validation/: layouts, splits, broken pictures."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from picture_files import (
     class_folders,
@@ -16,9 +18,11 @@ from picture_files import (
     write_zip,
     zip_bytes,
 )
+from PIL import Image, features
 
 from gridsearch.datasets import parallel
 from gridsearch.datasets.inspection import inspect
+from gridsearch.datasets.layouts import LayoutChoice
 from gridsearch.datasets.prepare import BrokenPicture, prepare
 from gridsearch.errors import DataError
 
@@ -179,6 +183,52 @@ def test_odd_pictures_are_converted_and_counted(tmp_path):
     inspect(tmp_path / "data/train", tmp_path / "data/validation", deep=True)
 
 
+def grey16(levels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(levels.astype(np.uint16)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize(("bits", "factor"), [(16, 257), (12, 16), (10, 4), (8, 1)])
+def test_sixteen_bit_pictures_are_scaled_by_the_bits_that_the_collection_uses(bits, factor, kind, tmp_path):
+    ramp = np.tile(np.arange(256), (8, 1))
+    files = {f"{name}/{n}.png": grey16(ramp * factor) for name in ("cat", "dog") for n in range(3)}
+    files["cat/dark.png"] = grey16(ramp // 8 * factor)  # scaled like the others, not to its own brightest pixel
+    source = {"folder": write_folder, "zip": write_zip}[kind](tmp_path / "pets", files)
+    summary = prepare(source, tmp_path / "data")
+    assert f"7 pictures of {bits} bits per pixel scaled to 8" in summary.notes
+    assert (summary.converted, summary.written) == (7, 7)
+    for path in (tmp_path / "data").glob("*/*/*.jpg"):
+        levels = np.asarray(Image.open(path).convert("L")).astype(int)
+        assert np.abs(levels - (ramp // 8 if path.stem == "dark" else ramp)).max() <= 3  # of JPEG
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["prepare.json", "train", "validation"]
+
+
+@pytest.mark.parametrize("letter", ["я", "猫", "🐈", "é"])
+def test_long_names_in_any_script_are_shortened_and_kept_apart(letter, tmp_path):
+    files = class_folders(3) | {f"cat/{letter * 55}{n}.jpg": picture(50 + n) for n in range(4)}
+    files |= {f"dog/{'deep/' * 9}{letter * 40}/{letter * 50}{n}.jpg": picture(60 + n) for n in range(3)}
+    summary = prepare(write_zip(tmp_path / "pets.zip", files), tmp_path / "data")
+    assert summary.written == 13
+    for found in names(tmp_path / "data").values():
+        assert all(len(name.encode()) < 255 for name in found)
+
+
+def test_a_class_name_too_long_for_file_systems_is_told(tmp_path):
+    files = [("猫" * 70 + "/0.jpg", picture(1)), ("dog/0.jpg", picture(2))]
+    with pytest.raises(DataError, match="has a name of more than 200 bytes"):
+        prepare(write_zip(tmp_path / "pets.zip", dict(files)), tmp_path / "data")
+
+
+def test_avif_and_webp_pictures_become_jpeg_and_heic_ones_are_set_aside(tmp_path):
+    files = class_folders(3) | {"cat/a.webp": picture(1, "WEBP"), "cat/b.heic": b"\0\0\0\x18ftypheic" + b"\0" * 40}
+    files |= {"dog/c.avif": picture(2, "AVIF")} if features.check("avif") else {}
+    summary = prepare(write_folder(tmp_path / "pets", files), tmp_path / "data")
+    assert [broken.file for broken in summary.broken] == ["cat/b.heic"]
+    assert summary.converted == len(files) - 7
+
+
 def test_equal_names_within_a_class_are_all_kept(tmp_path):
     files = {f"{cat}/{number}.jpg": picture(number) for cat in ("Cat", "cat", "CAT/x") for number in range(3)}
     files |= {"cat/0.png": picture(9, "PNG", "L"), **class_folders(9, ("dog",))}
@@ -213,7 +263,7 @@ def test_names_may_begin_with_other_classes_and_separators(tmp_path):
         ({"readme.txt": b"hello"}, "only one class|no pictures"),
         (competition(5, 0), "only one class, 'cat'"),
         (class_folders(5, ("cat",)), "only one class, 'cat'"),
-        ({"train/1.jpg": picture(), "train/2.jpg": picture()}, "only one class|no pictures"),
+        ({"train/1.jpg": picture(), "train/2.jpg": picture()}, "names such as 1.jpg say no class"),
         (
             class_folders(5) | {"dog/0.jpg": b"", **{f"dog/{n}.jpg": b"bad" for n in range(5)}},
             "class 'dog': 0 of the 2 needed (5 cannot",
@@ -281,14 +331,22 @@ def test_the_same_again_has_nothing_to_do(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"validation": 0.3}, {"limit": 6}])
-def test_other_options_do_not_touch_what_is_there(change, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": 1}, "prepared with --seed 0; you asked for --seed 1"),
+        ({"validation": 0.3}, "prepared with --validation 0.2; you asked for --validation 0.3"),
+        ({"limit": 6}, "prepared with no --limit; you asked for --limit 6"),
+        ({"choice": LayoutChoice(ignore=("a",))}, "prepared with no --ignore; you asked for --ignore a"),
+    ],
+)
+def test_other_options_do_not_touch_what_is_there(change, told, tmp_path):
     source = write_zip(tmp_path / "train.zip", competition())
     prepare(source, tmp_path / "data")
     before = tree(tmp_path / "data")
-    with pytest.raises(DataError, match="already holds pictures") as told:
+    with pytest.raises(DataError, match=told) as error:
         prepare(source, tmp_path / "data", **change)
-    assert "choose another folder" in told.value.cure
+    assert "choose another folder" in error.value.cure
     assert tree(tmp_path / "data") == before
 
 

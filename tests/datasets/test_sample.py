@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gridsearch.datasets.drawing.coats import COLLARS, EYES, FUR_COLOURS, KINDS, NOSES, PATTERNS, Table
-from gridsearch.datasets.drawing.scenery import LIGHTS, PLACES
 from gridsearch.datasets.sample import SampleSummary, draw_picture, draw_sample
+from gridsearch.datasets.sample.coats import COLLARS, EYES, FUR_COLOURS, KINDS, NOSES, PATTERNS, Table
+from gridsearch.datasets.sample.scenery import LIGHTS, PLACES
 from gridsearch.errors import DataError
 
 
@@ -88,7 +88,7 @@ def test_a_picture_depends_on_nothing_drawn_before_it(sample: Path) -> None:
 def test_another_process_draws_the_same_bytes(sample: Path) -> None:
     """Hash seeds and global random state differ there; the picture must not."""
     code = (
-        "import sys, gridsearch.datasets.sample as s;"
+        "import sys, gridsearch.datasets.sample.pictures as s;"
         "s.draw_picture(5, 'validation', 'dog', 1).save(sys.stdout.buffer, 'JPEG', quality=s.JPEG_QUALITY)"
     )
     drawn = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60).stdout

@@ -180,6 +180,23 @@ def test_the_recipe_may_change_as_long_as_nothing_has_come_of_the_other(logdir: 
         settle(journal)
 
 
+def test_an_older_fingerprint_of_names_and_sizes_is_compared_by_these(logdir: Path) -> None:
+    now = {"data.fingerprint": "v2:0123:89ab"}
+    refuse_other_recipe({"data.fingerprint": "89ab"}, now, (), logdir)
+    refuse_other_recipe(now, now, (), logdir)
+    for recorded in ("89aa", "v2:0124:89ab"):
+        with pytest.raises(LogdirError, match=r"data\.fingerprint: recorded .*: other pictures than those recorded"):
+            refuse_other_recipe({"data.fingerprint": recorded}, now, (), logdir)
+
+
+def test_a_whole_shift_is_another_recipe_than_a_fractional_one(logdir: Path) -> None:
+    name = "augmentation.width_shift_range"
+    refuse_other_recipe({name: 5}, {name: 5}, (), logdir)
+    refuse_other_recipe({name: 0.0}, {name: 0}, (), logdir)
+    with pytest.raises(LogdirError, match=r"width_shift_range: recorded 5\.0, now 5\n"):
+        refuse_other_recipe({name: 5.0}, {name: 5}, (), logdir)
+
+
 def test_fingerprints_of_folders_that_only_one_recipe_has_are_not_compared(logdir: Path) -> None:
     recorded = {"data.fingerprint of a and v": "1", "data.fingerprint of b and v": "2"}
     refuse_other_recipe(recorded, {**recorded, "data.fingerprint of c and v": "3"}, (), logdir)

@@ -85,7 +85,6 @@ def test_another_size_and_a_changed_picture_make_another_store(pictures: Path, s
     assert len(built(store)) == 2
     file = pictures / "train" / "cat" / "cat.3.png"
     Image.new("RGB", (12, 9), (1, 2, 3)).save(file)
-    os.utime(file, ns=(1, 1))
     names, found = open_pictures(pictures / "train", SMALL)
     assert found[names.index("cat/cat.3.png")][0, 0].tolist() == [1, 2, 3]
     assert len(built(store)) == 3
@@ -98,10 +97,12 @@ def test_a_picture_that_cannot_be_decoded_is_named_and_leaves_nothing(pictures: 
     assert built(store) == []
 
 
-def test_sixteen_bits_are_refused_in_grayscale_only(pictures: Path) -> None:
+def test_sixteen_bits_go_to_the_stock_engine_in_grayscale_and_are_refused_in_rgb(pictures: Path) -> None:
     Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(pictures / "train" / "cat" / "deep.png")
     with pytest.raises(Unstorable, match="16-bit"):
         open_pictures(pictures / "train", Decoding(6, 8, "grayscale", "nearest"))
+    with pytest.raises(DataError, match=r"deep\.png: more than 8 bits per channel"):
+        open_pictures(pictures / "train", Decoding(6, 8, "rgb", "nearest"))
 
 
 def test_sixteen_bits_are_refused_before_a_trial_comes_upon_them(
@@ -111,8 +112,60 @@ def test_sixteen_bits_are_refused_before_a_trial_comes_upon_them(
     monkeypatch.setattr(cache, "_no_room", lambda *asked: "no room")
     with pytest.raises(Unstorable, match=r"deep\.png is a 16-bit picture"):
         open_pictures(pictures / "train", Decoding(8, 8, "grayscale", "nearest"))
-    names, _ = open_pictures(pictures / "train", Decoding(8, 8, "rgb", "nearest"))
-    assert len(names) == 16
+    with pytest.raises(DataError, match=r"deep\.png: more than 8 bits per channel"):
+        open_pictures(pictures / "train", Decoding(8, 8, "rgb", "nearest"))
+
+
+WARNED_OF = """
+import sys
+from pathlib import Path
+from PIL import Image
+from gridsearch.training.cache import Decoding, open_pictures
+Image.MAX_IMAGE_PIXELS = 60  # the pictures have 108: more than this, less than twice as many
+open_pictures(Path(sys.argv[1]), Decoding(6, 8, "rgb", "bilinear"))
+"""
+
+
+def test_pillows_warnings_do_not_appear_while_pictures_are_decoded(pictures: Path) -> None:
+    command = [sys.executable, "-c", WARNED_OF, str(pictures / "train")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stderr == ""
+
+
+def exchange(one: Path, other: Path) -> None:
+    one.rename(one.with_suffix(".tmp"))
+    other.rename(one)
+    one.with_suffix(".tmp").rename(other)
+
+
+def test_exchanged_pictures_of_equal_size_and_time_make_another_store(pictures: Path) -> None:
+    cat, dog = (pictures / "train" / name / f"{name}.0.png" for name in ("cat", "dog"))
+    longest = max(cat.stat().st_size, dog.stat().st_size)
+    for path in (cat, dog):
+        path.write_bytes(path.read_bytes().ljust(longest, b"\0"))
+        os.utime(path, (1000, 1000))
+    names, before = open_pictures(pictures / "train", SMALL)
+    exchange(cat, dog)
+    _, after = open_pictures(pictures / "train", SMALL)
+    one, other = names.index("cat/cat.0.png"), names.index("dog/dog.0.png")
+    assert np.array_equal(before[one], after[other])
+    assert np.array_equal(before[other], after[one])
+    assert not np.array_equal(before[one], before[other])
+
+
+def test_a_picture_that_changes_while_a_store_is_built_is_told(
+    pictures: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = cache.hash_pictures
+
+    def hash_then_change(folder: Path, listed: Any) -> dict[str, str]:
+        hashes = really(folder, listed)
+        Image.new("RGB", (12, 9), (1, 2, 3)).save(folder / "cat" / "cat.3.png")
+        return hashes
+
+    monkeypatch.setattr(cache, "hash_pictures", hash_then_change)
+    with pytest.raises(DataError, match=r"cat\.3\.png: changed while pictures were decoded"):
+        open_pictures(pictures / "train", SMALL)
+    assert built(store) == []
 
 
 def test_without_room_it_says_so_and_works_without(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,10 +210,10 @@ from pathlib import Path
 import numpy as np
 from gridsearch.training import cache
 decoded, really = [], cache.decode
-def slow(file, decoding):
+def slow(file, *rest):
     decoded.append(file)
     time.sleep(0.02)
-    return really(file, decoding)
+    return really(file, *rest)
 cache.decode = slow
 _, found = cache.open_pictures(Path(sys.argv[1]), cache.Decoding(6, 8, "rgb", "bilinear"))
 print(len(decoded), int(np.asarray(found).sum()))

@@ -100,6 +100,17 @@ def test_validation_pictures_are_only_rescaled_mixed_and_the_same_in_every_epoch
     assert file_values <= {round(10 * n / 255, 5) for n in range(10)}, "the pictures as they are, over 255"
 
 
+@pytest.mark.parametrize("engine", ["fast", "keras"])
+def test_what_systems_leave_behind_is_in_no_batch(pictures: Path, engine: str) -> None:
+    before = batches(Pipelines(settings(pictures, engine=engine), seed=3))
+    for name in ("cat/._cat.0.png", ".ipynb_checkpoints/x.png", "@eaDir/y.png", "dog/.thumbnails/z.png"):
+        (pictures / "train" / name).parent.mkdir(exist_ok=True)
+        (pictures / "train" / name).write_bytes(b"not a picture")
+    made = Pipelines(settings(pictures, engine=engine), seed=3)
+    assert made.classes == 2
+    assert same(before, batches(made))
+
+
 def test_steps_beyond_one_pass_go_round_and_validation_never_does(pictures: Path) -> None:
     made = Pipelines(settings(pictures, steps_per_epoch=7, validation_steps=50), seed=0)
     assert (made.steps, made.validation_steps) == (7, 2)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from gridsearch.cli.commands.common import print_json, progress_bar, say, tell
 from gridsearch.config.sweep_config import SweepConfig
@@ -32,16 +34,19 @@ def prepare(
     validation: float,
     limit: int | None,
     seed: int,
+    choice: Mapping[str, Any],
     url: str | None,
     sha256: str | None,
     as_json: bool,
 ) -> None:
     """Fill the data folder from an archive or folder, downloaded first if need be."""
+    from gridsearch.datasets.layouts import LayoutChoice
     from gridsearch.datasets.prepare import prepare as fill
 
     archive = _fetched(url, source, out, sha256)
+    how = LayoutChoice(**choice)
     with progress_bar("pictures") as on_progress:
-        summary = fill(archive, out, validation=validation, limit=limit, seed=seed, on_progress=on_progress)
+        summary = fill(archive, out, validation=validation, limit=limit, seed=seed, choice=how, on_progress=on_progress)
     if as_json:
         print_json(asdict(summary))
         return
@@ -49,11 +54,15 @@ def prepare(
     say(f"{verb}, in {out}")
     header = ["", *map(format_value, summary.classes)]
     rows = [
-        [part, *(str(getattr(summary, part)[name]) for name in summary.classes)] for part in ("train", "validation")
+        [part, *(str(counts.get(name, 0)) for name in summary.classes)]
+        for part, counts in (("train", summary.train), ("validation", summary.validation), ("test", summary.test))
+        if counts
     ]
     say(align_columns(header, rows))
     if summary.converted:
         say(f"{summary.converted} converted to RGB JPEG")
+    for note in summary.notes:
+        tell(format_value(note))
     for broken in summary.broken[:5]:
         tell(f"set aside {format_value(broken.file)}: {broken.reason}")
     if summary.broken:
@@ -89,6 +98,8 @@ def check_data(config: SweepConfig, as_json: bool) -> None:
                 for part, counts in (("train", summary.train), ("validation", summary.validation))]  # fmt: skip
         say(align_columns(["", *map(format_value, summary.classes)], rows))
         say(f"all {summary.train_total + summary.validation_total} pictures can be trained on")
+        for note in summary.notes:
+            tell(format_value(note))
     if not found:
         say("nothing to check: model.objective does without pictures")
 

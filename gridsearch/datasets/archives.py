@@ -1,8 +1,8 @@
-"""Where pictures come from before they are data: a folder, a zip or a tar, all seen as one list of entries.
+"""Open a source of pictures, a folder, zip or tar, as one list of entries.
 
-An archive is somebody else's program for writing files. Three things keep it from writing where it should not: every
-member name is checked before anything is unpacked and one bad name refuses the whole archive; nothing is ever unpacked
-under the name a member claims, only under its number; and no member is read beyond the size it declared.
+An archive from outside must not write where it should not. Every member name is checked before anything is unpacked,
+and one bad name refuses the whole archive. A member is unpacked under its number, never under its name. No member is
+read beyond the size that it declares.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from gridsearch.datasets.pictures import shown
+from gridsearch.datasets.names import is_leftover_file, is_leftover_folder
+from gridsearch.datasets.pictures import escape_name
 from gridsearch.errors import DataError
 
-__all__ = ["Entry", "Source", "open_source"]
+__all__ = ["Entry", "PictureSource", "open_source"]
 
-_JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 _COMPLETE = "It is probably incomplete: download or copy it again."
 _WANTED = "Give an archive or a folder of pictures; if it is an archive, it is damaged: download or copy it again."
 _TRUSTED = (
@@ -56,17 +56,17 @@ class Entry:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The name's parts, the file's own name last."""
+        """Return the parts of the name, the file's own name last."""
         return tuple(part for part in self.name.split("/") if part not in ("", "."))
 
 
-class Source(ABC):
+class PictureSource(ABC):
     """An open source of pictures; use it as a context manager.
 
     Attributes:
         path: the folder or archive.
         where: the same for messages.
-        entries: its files, without hidden ones and the litter of operating systems (``Thumbs.db``).
+        entries: its files, without hidden ones and those that systems leave behind (``Thumbs.db``).
         unpacks: whether `fetch` makes new files, which the caller may move and must remove.
     """
 
@@ -74,11 +74,11 @@ class Source(ABC):
 
     def __init__(self, path: Path, where: str, entries: Sequence[Entry]) -> None:
         self.path, self.where = path, where
-        self.entries = tuple(entry for entry in entries if not any(map(_is_junk, entry.parts)))
+        self.entries = tuple(entry for entry in entries if not _is_leftover(entry))
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits over the names, sizes and stamps of the entries, in no matter which order."""
+        """Return 16 hex digits over the names, sizes and stamps of the entries, whatever their order."""
         lines = sorted(f"{entry.name}\0{entry.size}\0{entry.stamp}\n" for entry in self.entries)
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -108,7 +108,7 @@ class Source(ABC):
         self.close()
 
 
-def open_source(path: Path, where: str | None = None) -> Source:
+def open_source(path: Path, where: str | None = None) -> PictureSource:
     """Open a folder, a zip or a tar (plain, gz, bz2, xz), told apart by content.
 
     Args:
@@ -117,9 +117,9 @@ def open_source(path: Path, where: str | None = None) -> Source:
 
     Raises:
         DataError: missing, unreadable, neither of these, damaged, encrypted, or with members that could write outside
-            of the folder they are unpacked in.
+            of the folder that they are unpacked in.
     """
-    where = where or shown(path)
+    where = where or escape_name(path)
     if path.is_dir():
         return _Folder(path, where)
     try:
@@ -131,7 +131,7 @@ def open_source(path: Path, where: str | None = None) -> Source:
         raise DataError(f"cannot be read: {error.strerror}", where=where) from error
     if not magic:
         raise DataError("an empty file (0 bytes)", where=where, cure=_COMPLETE)
-    with _damage_told(where):
+    with _explain_damage(where):
         if magic.startswith(b"PK"):
             return _Zip(path, where)
         if tarfile.is_tarfile(path):
@@ -139,11 +139,12 @@ def open_source(path: Path, where: str | None = None) -> Source:
     raise DataError("neither a folder nor a zip or tar archive", where=where, cure=_WANTED)
 
 
-def _is_junk(part: str) -> bool:
-    return part.startswith(".") or part.lower() in _JUNK
+def _is_leftover(entry: Entry) -> bool:
+    *folders, file = entry.parts or ("",)
+    return file.startswith(".") or is_leftover_file(file) or any(map(is_leftover_folder, folders))
 
 
-class _Folder(Source):
+class _Folder(PictureSource):
     unpacks = False
 
     def __init__(self, path: Path, where: str) -> None:
@@ -162,21 +163,21 @@ class _Folder(Source):
                 folders.clear()
                 continue
             seen.add((status.st_dev, status.st_ino))
-            folders[:] = sorted(folder for folder in folders if not _is_junk(folder))
+            folders[:] = sorted(folder for folder in folders if not is_leftover_folder(folder))
             for file in sorted(files):
                 path = Path(root, file)
-                yield _folder_entry(number, path, path.relative_to(top).as_posix())
+                yield _make_entry(number, path, path.relative_to(top).as_posix())
                 number += 1
 
     def fetch(self, wanted: Sequence[Entry], scratch: Path) -> Iterator[tuple[Entry, Path]]:
-        for entry in _in_order(wanted):
+        for entry in _sort_by_number(wanted):
             yield entry, self.path / entry.name
 
     def close(self) -> None:
         """Do nothing: no file of the folder is kept open."""
 
 
-def _folder_entry(number: int, path: Path, name: str) -> Entry:
+def _make_entry(number: int, path: Path, name: str) -> Entry:
     try:
         status = path.stat()
     except OSError:  # a dangling link: it is set aside like a broken picture
@@ -184,7 +185,7 @@ def _folder_entry(number: int, path: Path, name: str) -> Entry:
     return Entry(number, name, status.st_size if stat.S_ISREG(status.st_mode) else -1, str(status.st_mtime_ns))
 
 
-class _Zip(Source):
+class _Zip(PictureSource):
     def __init__(self, path: Path, where: str) -> None:
         self._archive = zipfile.ZipFile(path)
         try:
@@ -205,8 +206,8 @@ class _Zip(Source):
         )
 
     def fetch(self, wanted: Sequence[Entry], scratch: Path) -> Iterator[tuple[Entry, Path]]:
-        for entry in _in_order(wanted):
-            with _damage_told(self.where, entry.name), self._archive.open(self._members[entry.number]) as member:
+        for entry in _sort_by_number(wanted):
+            with _explain_damage(self.where, entry.name), self._archive.open(self._members[entry.number]) as member:
                 unpacked = _unpack(member, scratch / str(entry.number))
             yield entry, unpacked
 
@@ -214,7 +215,7 @@ class _Zip(Source):
         self._archive.close()
 
 
-class _Tar(Source):
+class _Tar(PictureSource):
     def __init__(self, path: Path, where: str) -> None:
         self._archive = tarfile.TarFile.open(path)
         try:
@@ -241,8 +242,8 @@ class _Tar(Source):
 
     def fetch(self, wanted: Sequence[Entry], scratch: Path) -> Iterator[tuple[Entry, Path]]:
         members = self._archive.getmembers()
-        for entry in _in_order(wanted):
-            with _damage_told(self.where, entry.name):
+        for entry in _sort_by_number(wanted):
+            with _explain_damage(self.where, entry.name):
                 member = self._archive.extractfile(members[entry.number])
                 assert member is not None  # only regular files became entries
                 with member:
@@ -257,7 +258,7 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _in_order(wanted: Sequence[Entry]) -> list[Entry]:
+def _sort_by_number(wanted: Sequence[Entry]) -> list[Entry]:
     return sorted(wanted, key=lambda entry: entry.number)
 
 
@@ -271,10 +272,10 @@ def _refuse_unsafe_zip_member(where: str, member: zipfile.ZipInfo) -> None:
     _refuse_unsafe_name(where, member.orig_filename)
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unsafe(where, member.filename, "a symbolic link" if kind == stat.S_IFLNK else "a special file")
+        raise _describe_unsafe(where, member.filename, "a symbolic link" if kind == stat.S_IFLNK else "a special file")
     if member.flag_bits & 0x1:
         raise DataError(
-            f"is encrypted (member {shown(member.filename)})",
+            f"is encrypted (member {escape_name(member.filename)})",
             where=where,
             cure="Unpack it with its password and give the folder.",
         )
@@ -283,27 +284,27 @@ def _refuse_unsafe_zip_member(where: str, member: zipfile.ZipInfo) -> None:
 def _refuse_unsafe_tar_member(where: str, member: tarfile.TarInfo) -> None:
     _refuse_unsafe_name(where, member.name)
     if member.issym() or member.islnk():
-        raise _unsafe(where, member.name, "a symbolic link" if member.issym() else "a hard link")
+        raise _describe_unsafe(where, member.name, "a symbolic link" if member.issym() else "a hard link")
     if not (member.isreg() or member.isdir()):
-        raise _unsafe(where, member.name, "a special file")
+        raise _describe_unsafe(where, member.name, "a special file")
 
 
 def _refuse_unsafe_name(where: str, name: str) -> None:
     slashed = name.replace("\\", "/")
     if ".." in slashed.split("/"):
-        raise _unsafe(where, name, "a path that leaves its folder")
+        raise _describe_unsafe(where, name, "a path that leaves its folder")
     if slashed.startswith("/") or re.match(r"[A-Za-z]:", slashed):
-        raise _unsafe(where, name, "an absolute path")
+        raise _describe_unsafe(where, name, "an absolute path")
     if "\0" in name:
-        raise _unsafe(where, name, "a name with a null byte")
+        raise _describe_unsafe(where, name, "a name with a null byte")
 
 
-def _unsafe(where: str, name: str, what: str) -> DataError:
-    return DataError(f"refused: its member {shown(name)} is {what}", where=where, cure=_TRUSTED)
+def _describe_unsafe(where: str, name: str, what: str) -> DataError:
+    return DataError(f"refused: its member {escape_name(name)} is {what}", where=where, cure=_TRUSTED)
 
 
 @contextmanager
-def _damage_told(where: str, member: str = "") -> Iterator[None]:
+def _explain_damage(where: str, member: str = "") -> Iterator[None]:
     """Turn what the standard library's unpackers raise on damaged archives into a `DataError`."""
     try:
         yield
@@ -316,7 +317,7 @@ def _damage_told(where: str, member: str = "") -> Iterator[None]:
         struct.error,
         ValueError,
     ) as error:
-        place = f" at {shown(member)}" if member else ""
+        place = f" at {escape_name(member)}" if member else ""
         raise DataError(f"a damaged archive{place}: {error}", where=where, cure=_COMPLETE) from error
     except OSError as error:
         if error.errno is not None:  # the system's, not a complaint of gzip or bz2

@@ -1,9 +1,9 @@
-"""The built-in sample: cats and dogs that gridsearch draws itself, laid out like a downloaded data set.
+"""Draw pictures of cats and dogs, one or a whole data folder of them.
 
-A first sweep needs pictures, and nobody should have to download half a gigabyte to see one. The sample is small
-enough to train 36 trials on while one waits, hard enough that hyperparameters matter, and easy enough that the
-good ones clearly win. Every picture has a random generator of its own, so the same seed draws the same bytes in any
-order. `sample.json` beside the folders says what was drawn; with it a second run knows there is nothing to do.
+A first sweep needs pictures, and a download of half a gigabyte is too much for that. The sample is small enough to
+train 36 trials in minutes, hard enough that hyperparameters matter, and easy enough that good ones clearly win. Every
+picture has its own random generator, so the same seed draws the same bytes in any order. `sample.json` beside the
+folders says what was drawn, so that a second run finds that there is nothing to do.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from gridsearch.datasets.drawing.animals import POSES, draw_animal
-from gridsearch.datasets.drawing.coats import KINDS, Kind, draw_coat, pick
-from gridsearch.datasets.drawing.outlines import Frame
-from gridsearch.datasets.drawing.scenery import LIGHTS, draw_background, draw_clutter, photographed
+from gridsearch.datasets.sample.animals import POSES, draw_animal
+from gridsearch.datasets.sample.coats import KINDS, Kind, draw_coat, pick
+from gridsearch.datasets.sample.outlines import Frame
+from gridsearch.datasets.sample.scenery import LIGHTS, draw_background, draw_clutter, photograph
 from gridsearch.errors import DataError
 
 __all__ = ["DRAWING_VERSION", "SampleSummary", "draw_picture", "draw_sample"]
@@ -79,7 +79,7 @@ def draw_sample(
     _check_counts(train, validation, seed)
     marker = {"drawing": DRAWING_VERSION, "seed": seed, "train": train, "validation": validation}
     try:
-        if _already_drawn(out, marker):
+        if _is_drawn(out, marker):
             return SampleSummary(out, train, validation, seed, drawn=0)
         out.mkdir(parents=True, exist_ok=True)
         _remove_abandoned_drafts(out)
@@ -100,7 +100,7 @@ def draw_sample(
 
 
 def draw_picture(seed: int, split: Split, kind: Kind, index: int) -> Image.Image:
-    """The picture number `index` of one class in one split; depends on nothing but the arguments."""
+    """Draw the picture number `index` of one class in one split; it depends on nothing but the arguments."""
     rng = np.random.default_rng([seed, SPLITS.index(split), KINDS.index(kind), index])
     size = (int(rng.integers(184, 217)), int(rng.integers(184, 217)))
     large = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
@@ -114,15 +114,15 @@ def draw_picture(seed: int, split: Split, kind: Kind, index: int) -> Image.Image
         tilt=float(np.clip(rng.normal(0, 0.12), -0.35, 0.35)),
         mirrored=bool(rng.random() < 0.5),
     )
-    place, light, colour = _luck(seed, split, kind, index)
+    place, light, colour = _spread_luck(seed, split, kind, index)
     picture = draw_background(kind, place, large, rng)
     draw_clutter(picture, rng)
     draw_animal(picture, kind, pose, draw_coat(kind, colour, large, frame.scale, rng), frame, rng)
-    return photographed(picture, size, pick(LIGHTS, kind, light), rng)
+    return photograph(picture, size, pick(LIGHTS, kind, light), rng)
 
 
-def _luck(seed: int, split: Split, kind: Kind, index: int) -> tuple[float, float, float]:
-    """Three numbers from 0 to 1 that choose place, light and colour, spread evenly over the pictures of one class.
+def _spread_luck(seed: int, split: Split, kind: Kind, index: int) -> tuple[float, float, float]:
+    """Return three numbers from 0 to 1 that choose place, light and colour, spread evenly over a class's pictures.
 
     Chance alone would make one small sample much easier than another. These run through the unit cube in equal steps
     from a random start, so that every run of pictures has about the shares, and the pairs, that the tables ask for.
@@ -144,8 +144,8 @@ def _check_counts(train: int, validation: int, seed: int) -> None:
         raise DataError(f"the seed {seed!r} is negative", where="seed", cure="give 0 or more")
 
 
-def _already_drawn(out: Path, marker: dict[str, int]) -> bool:
-    """Whether `out` holds exactly the sample that `marker` describes; False if it holds no pictures at all."""
+def _is_drawn(out: Path, marker: dict[str, int]) -> bool:
+    """Tell whether `out` holds exactly the sample that `marker` describes; False if it holds no pictures at all."""
     if out.exists() and not out.is_dir():
         raise DataError("is a file, not a folder", where=str(out), cure="name another folder with --out")
     files = {path.relative_to(out).as_posix(): path for split in SPLITS for path in (out / split).rglob("*")}
@@ -153,7 +153,7 @@ def _already_drawn(out: Path, marker: dict[str, int]) -> bool:
     if not pictures:
         return False
     whole = all(path.is_file() and path.stat().st_size for path in pictures.values())
-    if whole and pictures.keys() == _expected_files(marker) and _read_marker(out / MARKER) == marker:
+    if whole and pictures.keys() == _list_expected_files(marker) and _read_marker(out / MARKER) == marker:
         return True
     raise DataError(
         "the folder already holds pictures",
@@ -169,15 +169,15 @@ def _read_marker(path: Path) -> object:
         return None
 
 
-def _expected_files(marker: dict[str, int]) -> set[str]:
-    return {_name(split, kind, index) for split in SPLITS for kind, index in _pictures(marker[split])}
+def _list_expected_files(marker: dict[str, int]) -> set[str]:
+    return {_name_picture(split, kind, index) for split in SPLITS for kind, index in _list_pictures(marker[split])}
 
 
-def _pictures(count: int) -> Iterator[tuple[Kind, int]]:
+def _list_pictures(count: int) -> Iterator[tuple[Kind, int]]:
     return ((kind, index) for kind in KINDS for index in range(count // 2))
 
 
-def _name(split: Split, kind: Kind, index: int) -> str:
+def _name_picture(split: Split, kind: Kind, index: int) -> str:
     return f"{split}/{kind}/{kind}.{index}.jpg"
 
 
@@ -188,9 +188,9 @@ def _draw_into(
     for split, count in counts.items():
         for kind in KINDS:
             (draft / split / kind).mkdir(parents=True)
-        for kind, index in _pictures(count):
+        for kind, index in _list_pictures(count):
             picture = draw_picture(seed, split, kind, index)
-            picture.save(draft / _name(split, kind, index), "JPEG", quality=JPEG_QUALITY)
+            picture.save(draft / _name_picture(split, kind, index), "JPEG", quality=JPEG_QUALITY)
             done += 1
             if on_progress is not None:
                 on_progress(done, sum(counts.values()))

@@ -1,4 +1,4 @@
-"""The heads: what makes a cat a cat and a dog a dog.
+"""Draw heads, whose shape tells cats from dogs.
 
 Pointed ears, slit pupils, a small muzzle and long whiskers against hanging or folded ears, round eyes under brows and
 a broad muzzle with a big nose. Heads are drawn around (0, 0), about one unit to each side.
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridsearch.datasets.drawing.brush import INK, Brush
-from gridsearch.datasets.drawing.coats import Kind, mixed
-from gridsearch.datasets.drawing.outlines import both_sides, curve, oval, shifted
+from gridsearch.datasets.sample.brush import INK, Brush
+from gridsearch.datasets.sample.coats import Kind, mix
+from gridsearch.datasets.sample.outlines import curve, mirror, oval, shift_sideways
 
 __all__ = ["draw_head"]
 
 
 def draw_head(brush: Brush, kind: Kind) -> None:
-    """The head of one `kind`, turned a little to either side."""
+    """Draw the head of one `kind`, turned a little to either side."""
     turn = float(brush.rng.uniform(-0.14, 0.14))
     if kind == "cat":
         _draw_cat_head(brush, turn)
@@ -34,7 +34,7 @@ def _draw_cat_head(brush: Brush, turn: float) -> None:
         brush.flat((ear - ear.mean(axis=0)) * (0.55, 0.6) + ear.mean(axis=0) + (0, -0.02), brush.coat.skin)
     cheek = rng.uniform(1.0, 1.14)
     brush.fur(
-        both_sides((0, -0.78), (0.55, -0.7), (0.92, -0.25), (cheek, 0.25), (0.75, 0.62), (0.35, 0.8), (0, 0.84)),
+        mirror((0, -0.78), (0.55, -0.7), (0.92, -0.25), (cheek, 0.25), (0.75, 0.62), (0.35, 0.8), (0, 0.84)),
         1.0,
         0.025,
     )
@@ -79,11 +79,9 @@ def _draw_cat_muzzle(brush: Brush, x: float) -> None:
 def _draw_dog_head(brush: Brush, turn: float) -> None:
     rng = brush.rng
     jowl = rng.uniform(0.55, 0.72)
-    brush.fur(
-        both_sides((0, -0.97), (0.5, -0.84), (0.82, -0.4), (0.8, 0.1), (jowl, 0.6), (0.4, 0.92), (0, 1.0)), 1.0, 0.03
-    )
+    brush.fur(mirror((0, -0.97), (0.5, -0.84), (0.82, -0.4), (0.8, 0.1), (jowl, 0.6), (0.4, 0.92), (0, 1.0)), 1.0, 0.03)
     if brush.coat.blaze:
-        brush.pale(shifted(both_sides((0, -0.8), (0.14, -0.5), (0.16, 0.1), (0, 0.5)), turn))
+        brush.pale(shift_sideways(mirror((0, -0.8), (0.14, -0.5), (0.16, 0.1), (0, 0.5)), turn))
     _draw_dog_ears(brush)
     if brush.coat.eye_patch:
         brush.flat(oval(turn + 0.37, -0.14, 0.28, 0.32), brush.coat.dark)
@@ -113,10 +111,10 @@ def _draw_dog_muzzle(brush: Brush, x: float) -> None:
     rng = brush.rng
     width = rng.uniform(0.42, 0.55)
     if rng.random() < 0.55:
-        brush.flat(shifted(both_sides((0, 0.68), (0.15, 0.72), (0.17, 1.0), (0, 1.12)), x), (222, 108, 118))
+        brush.flat(shift_sideways(mirror((0, 0.68), (0.15, 0.72), (0.17, 1.0), (0, 1.12)), x), (222, 108, 118))
         brush.line(np.array([[x, 0.72], [x, 0.98]]), (180, 76, 90), 0.03)
-    brush.pale(shifted(both_sides((0, 0.08), (0.3, 0.15), (width, 0.48), (0.3, 0.76), (0, 0.74)), x))
-    brush.flat(shifted(both_sides((0, 0.1), (0.16, 0.11), (0.21, 0.2), (0.08, 0.34), (0, 0.36)), x), brush.coat.nose)
-    brush.flat(oval(x - 0.06, 0.17, 0.06, 0.03), mixed(brush.coat.nose, (255, 255, 255), 0.5))
+    brush.pale(shift_sideways(mirror((0, 0.08), (0.3, 0.15), (width, 0.48), (0.3, 0.76), (0, 0.74)), x))
+    brush.flat(shift_sideways(mirror((0, 0.1), (0.16, 0.11), (0.21, 0.2), (0.08, 0.34), (0, 0.36)), x), brush.coat.nose)
+    brush.flat(oval(x - 0.06, 0.17, 0.06, 0.03), mix(brush.coat.nose, (255, 255, 255), 0.5))
     for side in (-1, 1):
         brush.line(curve((x, 0.34), (x + side * 0.1, 0.58), (x + side * 0.34, 0.48), closed=False), INK, 0.035)

@@ -1,4 +1,4 @@
-"""Fills outlines on a picture with the fur of one animal, shaded so that they look round."""
+"""Fill outlines on a picture with the fur of one animal, shaded so that they look round."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from gridsearch.datasets.drawing.coats import Coat, Colour
-from gridsearch.datasets.drawing.outlines import Frame, Points, ruffled
+from gridsearch.datasets.sample.coats import Coat, Colour
+from gridsearch.datasets.sample.outlines import Frame, Points, ruffle
 
 __all__ = ["INK", "Brush"]
 
@@ -25,7 +25,7 @@ class Brush:
     rng: np.random.Generator
 
     def on(self, frame: Frame) -> Brush:
-        """The same brush for a part with its own frame."""
+        """Return the same brush for a part with its own frame."""
         return replace(self, frame=frame)
 
     def fur(self, outline: Points, shade: float = 1.0, fluff: float = 0.0, *, seamless: bool = False) -> None:
@@ -34,18 +34,18 @@ class Brush:
         `shade` below 1 darkens the part, `fluff` is the depth of its tufts; a `seamless` part grows out of the one
         under it: no line is drawn where its outline begins and ends.
         """
-        self._fill(ruffled(outline, fluff, self.rng) if fluff else outline, self.coat.fur, shade, seamless)
+        self._fill(ruffle(outline, fluff, self.rng) if fluff else outline, self.coat.fur, shade, seamless)
 
     def pale(self, outline: Points, fluff: float = 0.0) -> None:
         """Fill with the pale fur of muzzle, chest and paws."""
-        self._fill(ruffled(outline, fluff, self.rng) if fluff else outline, self.coat.pale_fur, 1.0, seamless=False)
+        self._fill(ruffle(outline, fluff, self.rng) if fluff else outline, self.coat.pale_fur, 1.0, seamless=False)
 
     def flat(self, outline: Points, colour: Colour) -> None:
         """Fill with one colour: eyes, noses, tongues."""
         ImageDraw.Draw(self.picture).polygon(self.frame.pixels(outline), fill=colour)
 
     def line(self, path: Points, colour: Colour, width: float) -> None:
-        """A line `width` units wide, never thinner than a pixel."""
+        """Draw a line `width` units wide, never thinner than a pixel."""
         wide = max(1, round(width * self.frame.scale))
         ImageDraw.Draw(self.picture).line(self.frame.pixels(path), fill=colour, width=wide, joint="curve")
 

@@ -1,4 +1,4 @@
-"""What a drawn animal wears: fur, colours, eyes, collar.
+"""Choose what a drawn animal wears: fur, colours, eyes, collar.
 
 Each choice is a draw from a table with one weight for cats and one for dogs. The tables overlap on purpose: both
 kinds come in grey, cream and black, both may be striped, patched or plain. No single property gives the kind away,
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["KINDS", "Coat", "Colour", "Kind", "blotches", "draw_coat", "mixed", "pick"]
+__all__ = ["KINDS", "Coat", "Colour", "Kind", "draw_coat", "make_blotches", "mix", "pick"]
 
 Colour = tuple[int, int, int]
 Kind = Literal["cat", "dog"]
@@ -79,26 +79,26 @@ class Coat:
 
 
 def pick(table: Table[Choice], kind: Kind, luck: float) -> Choice:
-    """The entry of `table` that `luck` (0 to 1, 1 excluded) falls on by the weights of `kind`."""
+    """Return the entry of `table` that `luck` (0 to 1, 1 excluded) falls on by the weights of `kind`."""
     bounds = np.cumsum([row[1 + KINDS.index(kind)] for row in table])
     return table[int(np.searchsorted(bounds, luck * bounds[-1], side="right"))][0]
 
 
-def mixed(a: Colour, b: Colour, share: float) -> Colour:
-    """`a` with `share` (0 to 1) of `b` mixed in."""
+def mix(a: Colour, b: Colour, share: float) -> Colour:
+    """Return `a` with `share` (0 to 1) of `b` mixed in."""
     r, g, blue = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
     return r, g, blue
 
 
-def jittered(colour: Colour, spread: float, rng: np.random.Generator) -> Colour:
-    """`colour` made lighter or darker and slightly tinted at random, `spread` levels wide."""
+def jitter(colour: Colour, spread: float, rng: np.random.Generator) -> Colour:
+    """Return `colour` made lighter or darker and slightly tinted at random, `spread` levels wide."""
     shift = rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
     r, g, b = (int(np.clip(level + move, 8, 247)) for level, move in zip(colour, shift, strict=True))
     return r, g, b
 
 
-def blotches(rng: np.random.Generator, size: tuple[int, int], cell: tuple[float, float]) -> NDArray[np.float64]:
-    """Smooth noise from 0 to 1, shaped (height, width), with blotches about `cell` (across, down) pixels wide."""
+def make_blotches(rng: np.random.Generator, size: tuple[int, int], cell: tuple[float, float]) -> NDArray[np.float64]:
+    """Return smooth noise from 0 to 1 (height, width), with blotches about `cell` (across, down) pixels wide."""
     width, height = size
     grid = rng.random((max(2, round(height / cell[1])), max(2, round(width / cell[0]))), dtype=np.float32)
     smooth = np.asarray(Image.fromarray(grid).resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
@@ -106,24 +106,24 @@ def blotches(rng: np.random.Generator, size: tuple[int, int], cell: tuple[float,
 
 
 def draw_coat(kind: Kind, luck: float, size: tuple[int, int], unit: float, rng: np.random.Generator) -> Coat:
-    """A coat for one `kind`, its colour by `luck` and the rest at random.
+    """Return a coat for one `kind`, its colour by `luck` and the rest at random.
 
     `size` is the drawing in pixels and `unit` one head width on it in pixels.
     """
-    base = jittered(pick(FUR_COLOURS, kind, luck), 11, rng)
-    pale = jittered((240, 230, 216), 8, rng) if rng.random() < 0.6 else mixed(base, (250, 240, 226), 0.5)
+    base = jitter(pick(FUR_COLOURS, kind, luck), 11, rng)
+    pale = jitter((240, 230, 216), 8, rng) if rng.random() < 0.6 else mix(base, (250, 240, 226), 0.5)
     pattern = pick(PATTERNS, kind, rng.random())
-    dark = mixed(base, (28, 20, 18), rng.uniform(0.5, 0.75))
-    weights = _pattern(pattern, size, unit, rng)
+    dark = mix(base, (28, 20, 18), rng.uniform(0.5, 0.75))
+    weights = _make_pattern(pattern, size, unit, rng)
     second = pale if pattern == "patches" and rng.random() < 0.6 else dark
     return Coat(
-        fur=_woven(base, second, weights, rng),
-        pale_fur=_woven(pale, base, 0.15 * blotches(rng, _half(size), (4, 4)), rng),
-        shadow=mixed(base, (24, 16, 18), 0.68),
+        fur=_weave(base, second, weights, rng),
+        pale_fur=_weave(pale, base, 0.15 * make_blotches(rng, _halve(size), (4, 4)), rng),
+        shadow=mix(base, (24, 16, 18), 0.68),
         dark=dark,
-        skin=jittered((222, 150, 146), 10, rng),
+        skin=jitter((222, 150, 146), 10, rng),
         nose=pick(NOSES, kind, rng.random()),
-        eyes=jittered(pick(EYES, kind, rng.random()), 8, rng),
+        eyes=jitter(pick(EYES, kind, rng.random()), 8, rng),
         whiskers=(248, 246, 240) if sum(base) < 520 or rng.random() < 0.4 else (70, 62, 58),
         collar=pick(COLLARS, kind, rng.random()),
         pupil=float(rng.uniform(0.035, 0.1)),
@@ -135,34 +135,34 @@ def draw_coat(kind: Kind, luck: float, size: tuple[int, int], unit: float, rng: 
     )
 
 
-def _half(size: tuple[int, int]) -> tuple[int, int]:
+def _halve(size: tuple[int, int]) -> tuple[int, int]:
     return size[0] // 2, size[1] // 2
 
 
-def _pattern(name: str, size: tuple[int, int], unit: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """How much of the second colour each point wears, 0 to 1, at half the size (it is smooth anyway)."""
-    half, unit = _half(size), unit / 2
+def _make_pattern(name: str, size: tuple[int, int], unit: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the share of the second colour at each point, 0 to 1, at half the size (it is smooth anyway)."""
+    half, unit = _halve(size), unit / 2
     if name == "tabby":
         angle = rng.uniform(-0.5, 0.5)
         y, x = np.mgrid[0 : half[1], 0 : half[0]]
-        bend = blotches(rng, half, (unit * 0.8, unit * 0.8)) * 5
+        bend = make_blotches(rng, half, (unit * 0.8, unit * 0.8)) * 5
         wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / (unit * rng.uniform(0.3, 0.42)) + bend)
         stripes: NDArray[np.float64] = np.clip(wave * 1.6 + 0.3, 0, 1) * rng.uniform(0.7, 1.0)
         return stripes
     if name == "patches":
-        return np.clip((blotches(rng, half, (unit, unit)) - 0.52) * 14, 0, 1)
+        return np.clip((make_blotches(rng, half, (unit, unit)) - 0.52) * 14, 0, 1)
     if name == "curly":
-        curls = blotches(rng, half, (unit * 0.13, unit * 0.13))
+        curls = make_blotches(rng, half, (unit * 0.13, unit * 0.13))
         return np.abs(curls - 0.5) * rng.uniform(0.9, 1.3)
     if name == "spots":
-        return np.clip((blotches(rng, half, (unit * 0.24, unit * 0.24)) - 0.68) * 14, 0, 1)
-    return 0.2 * blotches(rng, half, (unit * 0.6, unit * 0.6))
+        return np.clip((make_blotches(rng, half, (unit * 0.24, unit * 0.24)) - 0.68) * 14, 0, 1)
+    return 0.2 * make_blotches(rng, half, (unit * 0.6, unit * 0.6))
 
 
-def _woven(base: Colour, second: Colour, share: NDArray[np.float64], rng: np.random.Generator) -> Image.Image:
-    """Fur of two colours with single hairs in it, twice the size of `share`."""
+def _weave(base: Colour, second: Colour, share: NDArray[np.float64], rng: np.random.Generator) -> Image.Image:
+    """Return fur of two colours with single hairs in it, twice the size of `share`."""
     height, width = share.shape
-    hairs = (blotches(rng, (width, height), (1.2, 3.5)) - 0.5) * 26
+    hairs = (make_blotches(rng, (width, height), (1.2, 3.5)) - 0.5) * 26
     weave = np.array(base) + share[..., None] * (np.array(second) - np.array(base)) + hairs[..., None]
     picture = Image.fromarray(np.clip(weave, 0, 255).astype(np.uint8))
     return picture.resize((2 * width, 2 * height), Image.Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""Whole animals in four poses: only the head, sitting, standing, lying."""
+"""Draw whole animals in four poses: only the head, sitting, standing, lying."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from gridsearch.datasets.drawing.brush import INK, Brush
-from gridsearch.datasets.drawing.coats import Coat, Kind
-from gridsearch.datasets.drawing.heads import draw_head
-from gridsearch.datasets.drawing.outlines import Frame, both_sides, curve, limb, oval
+from gridsearch.datasets.sample.brush import INK, Brush
+from gridsearch.datasets.sample.coats import Coat, Kind
+from gridsearch.datasets.sample.heads import draw_head
+from gridsearch.datasets.sample.outlines import Frame, curve, limb, mirror, oval
 
 __all__ = ["POSES", "Pose", "draw_animal"]
 
@@ -34,15 +34,15 @@ def draw_animal(
         _draw_lying(brush, kind)
 
 
-def _tilted_head(brush: Brush, kind: Kind, x: float, y: float, scale: float) -> None:
+def _draw_tilted_head(brush: Brush, kind: Kind, x: float, y: float, scale: float) -> None:
     draw_head(brush.on(brush.frame.moved(x, y, scale, float(brush.rng.normal(0, 0.12)))), kind)
 
 
 def _draw_shoulders(brush: Brush, kind: Kind) -> None:
     width = brush.rng.uniform(0.9, 1.3) * (1.0 if kind == "cat" else 1.1)
-    brush.fur(both_sides((0, 0.3), (0.5 * width, 0.7), (width, 1.5), (1.3 * width, 3.4), (0, 3.6)), 0.9, 0.04)
+    brush.fur(mirror((0, 0.3), (0.5 * width, 0.7), (width, 1.5), (1.3 * width, 3.4), (0, 3.6)), 0.9, 0.04)
     if brush.coat.bib:
-        brush.pale(both_sides((0, 0.8), (0.4, 1.1), (0.35, 1.7), (0, 2.2)), 0.05)
+        brush.pale(mirror((0, 0.8), (0.4, 1.1), (0.35, 1.7), (0, 2.2)), 0.05)
     _draw_collar(brush, 0.98, 0.62 * width)
 
 
@@ -65,17 +65,17 @@ def _draw_sitting(brush: Brush, kind: Kind) -> None:
         tail = curve((0.7, 2.7), (1.3, 2.5), (1.75, rng.uniform(1.6, 2.1)), closed=False)
         brush.fur(limb(tail, 0.36, 0.2), 0.9, 0.05)
         hips, chest, leg = 1.0 * stout, 0.82 * stout, 0.46
-    brush.fur(both_sides((0, 0.3), (0.5, 0.6), (chest, 1.3), (hips, 2.3), (0.85 * hips, 2.95), (0, 3.0)), 1.0, 0.03)
+    brush.fur(mirror((0, 0.3), (0.5, 0.6), (chest, 1.3), (hips, 2.3), (0.85 * hips, 2.95), (0, 3.0)), 1.0, 0.03)
     for side in (-1, 1):
         brush.fur(oval(side * 0.85 * hips, 2.92, 0.36, 0.2), 0.92)
     if brush.coat.bib:
-        brush.pale(both_sides((0, 0.7), (0.4, 1.0), (0.36, 1.5), (0, 2.0)), 0.05)
+        brush.pale(mirror((0, 0.7), (0.4, 1.0), (0.36, 1.5), (0, 2.0)), 0.05)
     for side in (-1, 1):
         path = np.array([[side * 0.37, 1.4], [side * 0.34, 2.1], [side * 0.3, 2.85]])
         brush.fur(limb(path, leg * 1.3, leg), seamless=True)
         _draw_paw(brush, side * 0.31, 2.98, leg * 0.68)
     _draw_collar(brush, 0.95, 0.55 * chest + 0.2)
-    _tilted_head(brush, kind, 0, 0, 1.0)
+    _draw_tilted_head(brush, kind, 0, 0, 1.0)
 
 
 def _draw_paw(brush: Brush, x: float, y: float, reach: float) -> None:
@@ -116,7 +116,7 @@ def _draw_standing(brush: Brush, kind: Kind) -> None:
     brush.fur(body, 1.0, 0.03)
     for x in (-1.2, hips):
         _draw_leg(brush, x, float(rng.uniform(-0.2, 0.2)), height, leg, 1.0)
-    _tilted_head(brush, kind, -1.75, -1.0, rng.uniform(0.85, 0.95))
+    _draw_tilted_head(brush, kind, -1.75, -1.0, rng.uniform(0.85, 0.95))
 
 
 def _draw_leg(brush: Brush, x: float, stride: float, height: float, width: float, shade: float) -> None:
@@ -144,4 +144,4 @@ def _draw_lying(brush: Brush, kind: Kind) -> None:
     for y, reach in ((1.45, -1.1), (1.65, -0.85)):
         brush.fur(limb(np.array([[0.2, y], [-0.4, y], [reach, y]]), 0.42, 0.36), seamless=True)
         _draw_paw(brush, reach - 0.1, y, 0.27)
-    _tilted_head(brush, kind, -0.75, 0.1, 1.0)
+    _draw_tilted_head(brush, kind, -0.75, 0.1, 1.0)
