@@ -11,6 +11,7 @@ everywhere else.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Annotated, Any, Self
 from pydantic import (
     BeforeValidator,
     Field,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -60,6 +62,35 @@ def _is_number(value: Value) -> bool:
     return type(value) in (int, float)
 
 
+SMALLER_IS_BETTER = frozenset(
+    [
+        "loss",
+        "error",
+        "errors",
+        "mse",
+        "mae",
+        "msle",
+        "mape",
+        "rmse",
+        "rmsle",
+        "nll",
+        "logloss",
+        "crossentropy",
+        "perplexity",
+        "hinge",
+        "divergence",
+    ]
+)
+"""Words in a metric's name that say that less of it is better."""
+
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+"""The words of a name such as ``val_meanSquaredError2``."""
+
+
+def _names_an_error(metric: str) -> bool:
+    return any(word.lower() in SMALLER_IS_BETTER for word in WORDS.findall(metric))
+
+
 NETWORK: dict[str, tuple[Callable[[Any], bool], str]] = {
     "num_units": (lambda value: type(value) is int and value > 0, "an int above 0"),
     "dropout": (lambda value: _is_number(value) and 0 <= value < 1, "a number from 0 to below 1"),
@@ -86,6 +117,13 @@ class SweepConfig(Section):
     writers: Writers = Writers()
     folder: Path = Field(default_factory=Path.cwd, exclude=True)
     """Where ``[model]`` modules are found: the sweep file's folder. Paths are relative to the working directory."""
+
+    _file: str = PrivateAttr("")
+
+    @property
+    def file(self) -> str:
+        """The sweep file that it was read from, for messages; empty for one made in Python."""
+        return self._file
 
     @model_validator(mode="after")
     def _holds_together(self, info: ValidationInfo) -> Self:
@@ -187,11 +225,21 @@ class SweepConfig(Section):
 
     @property
     def objective(self) -> Objective:
-        """The metric and its direction."""
+        """The metric and its direction; where ``sweep.goal`` is not set, words in the metric's name decide."""
         metric = self.sweep.metric.removeprefix("val_")
-        smaller = any(word in metric.lower() for word in ("loss", "error", "mse", "mae"))
-        maximize = self.sweep.goal != "min" if self.sweep.goal else not smaller
+        maximize = self.sweep.goal != "min" if self.sweep.goal else not _names_an_error(metric)
         return Objective(metric, maximize, with_loss=not self.model.objective)
+
+    def with_recorded_goal(self, recorded: Objective | None) -> SweepConfig:
+        """Return the sweep with the goal that its record has, where the file does not set one.
+
+        Args:
+            recorded: of the record; None if there is none.
+        """
+        if recorded is None or self.sweep.goal or recorded.maximize == self.objective.maximize:
+            return self
+        goal = "max" if recorded.maximize else "min"
+        return self.model_copy(update={"sweep": self.sweep.model_copy(update={"goal": goal})})
 
     def settings_for(self, values: Combination) -> Settings:
         """The settings of one trial: HParams named like a setting take its place."""
@@ -260,6 +308,8 @@ class SweepConfig(Section):
         if "folder" in tables:  # a field, but not a key of the file
             raise SweepFileError("folder: unknown key; it is where the sweep file lies", where=where)
         try:
-            return cls.model_validate({**tables, "folder": folder})
+            config = cls.model_validate({**tables, "folder": folder})
         except ValidationError as error:
             raise explain_errors(error, where, cls) from None
+        config._file = where
+        return config

@@ -15,7 +15,8 @@ from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.domain import HParam, Value
 from gridsearch.hparams.tables import hparam_table
 from gridsearch.record.journal import Journal
-from gridsearch.runner.sweep import complete_recipe, write_experiment_if_new
+from gridsearch.runner.pictures import complete_recipe
+from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.trials import (
     Epoch,
     FailureKind,

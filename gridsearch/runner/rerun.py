@@ -12,8 +12,8 @@ from gridsearch.executors.placement import Place, choose_places
 from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.record.reader import Record
 from gridsearch.record.recipe import refuse_other_recipe
+from gridsearch.runner.pictures import complete_recipe
 from gridsearch.runner.plan import load_config
-from gridsearch.runner.sweep import complete_recipe
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, Outcome, SessionRecord, Status, Verdict
 
