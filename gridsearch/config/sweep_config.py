@@ -1,11 +1,11 @@
-"""The sweep file: TOML and ``--set`` overrides in, one frozen and validated ``SweepConfig`` out.
+"""Turn a sweep file and ``--set`` overrides into one frozen, validated ``SweepConfig``.
 
     sweep.toml ──tomllib──► tables ──--set──► tables ──pydantic──► SweepConfig ──settings_for(values)──► Settings
                                                                        │
                                                                        └─recipe()──► what decides a result
 
-Everything wrong in a file is told at once, each with file, key, bad value and cure. What is validated here is trusted
-everywhere else.
+Everything wrong in a file is reported at once, each with file, key, bad value and cure. What is validated here is
+trusted everywhere else.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class SweepConfig(Section):
             raise KeyedError(key, error) from error
 
     def _check_swept(self, hparam: HParam) -> None:
-        """Somebody must take an HParam, and every value of it: a setting of that name, or else the model."""
+        """Refuse an HParam with a value that neither a setting of its name nor the model takes."""
         name, section = hparam.name, self.swept_section(hparam.name)
         try:
             if name in HOUSEKEEPING:
@@ -181,7 +181,7 @@ class SweepConfig(Section):
                 raise ValueError(f"{value!r} is not {words}")
 
     def swept_section(self, name: str) -> str | None:
-        """The section whose setting an HParam of this name sweeps, or None if it is the model's own."""
+        """Return the section whose setting an HParam of this name sweeps, or None if it is the model's own."""
         if self.model.objective:
             return None
         return next((section for section, kind in SECTIONS.items() if name in kind.model_fields), None)
@@ -242,18 +242,18 @@ class SweepConfig(Section):
         return self.model_copy(update={"sweep": self.sweep.model_copy(update={"goal": goal})})
 
     def settings_for(self, values: Combination) -> Settings:
-        """The settings of one trial: HParams named like a setting take its place."""
+        """Return the settings of one trial: HParams named like a setting take its place."""
         sections: dict[str, Section] = {name: getattr(self, name) for name in SECTIONS}
         for section in sections:
             swept = {name: value for name, value in values.items() if self.swept_section(name) == section}
             sections[section] = self._with(section, swept) if swept else sections[section]
         if not self.model.objective:
             training: Training = sections["training"]  # type: ignore[assignment]  # the section of that name is
-            sections["training"] = training.resolved(with_gpus=self.sweep.gpus != 0)
+            sections["training"] = training.resolve(with_gpus=self.sweep.gpus != 0)
         return Settings(**sections, model=self.model, folder=self.folder)  # type: ignore[arg-type]
 
     def recipe(self) -> dict[str, Any]:
-        """Everything besides HParam values that decides a result, flat: ``{"data.image_size": 150, ...}``.
+        """Return everything besides HParam values that decides a result, flat: ``{"data.image_size": 150, ...}``.
 
         Where the pictures lie is not part of it (what they are is, see ``datasets``), nor is what an HParam sweeps.
         """
@@ -261,7 +261,7 @@ class SweepConfig(Section):
         used = {"model", "training"} | (set() if self.model.objective else {"data", "augmentation"})
         tables = self.model_dump(mode="json", include=used)
         if not self.model.objective:
-            tables["training"] = self.training.resolved(with_gpus=self.sweep.gpus != 0).model_dump(mode="json")
+            tables["training"] = self.training.resolve(with_gpus=self.sweep.gpus != 0).model_dump(mode="json")
         left_out = HOUSEKEEPING | {"train", "validation"}
         recipe = {
             f"{section}.{key}": value
@@ -272,7 +272,7 @@ class SweepConfig(Section):
         return recipe | {"sweep.metric": self.objective.metric}
 
     def tables(self) -> dict[str, Any]:
-        """The sweep as tables that a sweep file could hold, with only what was set."""
+        """Return the sweep as tables that a sweep file could hold, with only what was set."""
         tables: dict[str, Any] = self.model_dump(mode="json", exclude={"hparams", "folder"}, exclude_unset=True)
         grids = [{hparam.name: hparam_table(hparam) for hparam in grid} for grid in self.hparams]
         return {"hparams": grids[0] if len(grids) == 1 else grids} | {k: drop_none(v) for k, v in tables.items()}
@@ -300,7 +300,7 @@ class SweepConfig(Section):
 
     @classmethod
     def validate_tables(cls, tables: Mapping[str, Any], *, where: str, folder: Path) -> SweepConfig:
-        """``SweepConfig`` of tables as ``tomllib`` reads them; errors are told as the file's.
+        """Return the ``SweepConfig`` of tables as ``tomllib`` reads them; errors name the file.
 
         Raises:
             SweepFileError: see ``load``.

@@ -86,7 +86,7 @@ def import_into(source: ForeignSweep, logdir: Path | None, config: SweepConfig |
             makes a record of their own.
 
     Raises:
-        HomeError: the log directory is in use, or of another recipe.
+        LogdirError: the log directory is in use, or of another recipe.
         DataError: the sweep's pictures cannot be trained on.
         UserError: the sweep's objective is not what the source reports, or goes the other way; or a value is of
             another type than the sweep declares.

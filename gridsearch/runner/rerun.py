@@ -48,7 +48,7 @@ def rerun(logdir: Path, name: str) -> Rerun:
 
     Raises:
         UserError: there is no such session, or it has no result to compare with.
-        HomeError: pictures or settings are no longer those it was trained with.
+        LogdirError: pictures or settings are no longer those it was trained with.
     """
     record = Record.read(logdir)
     session = _find(record, name)
