@@ -1,4 +1,4 @@
-"""Trials in worker processes of their own, which stay warm from one trial to the next.
+"""Train in worker processes, which stay warm from one trial to the next.
 
     runner process                            worker process (executors.child)
       Processes ── Task ──── socket pair ────► run_session, stdout and stderr in run-0007/log.txt
@@ -114,7 +114,7 @@ class ProcessExecutor:
         )
 
     def collect(self, seconds: float) -> list[Message]:
-        """What the workers say; a dead worker's task ends as ``killed``."""
+        """Return what the workers say; a dead worker's task ends as ``killed``."""
         messages, self._cancelled = self._cancelled, []
         by_connection = {worker.connection: worker for worker in self._workers}
         for ready in wait(list(by_connection), 0.0 if messages else seconds):
@@ -227,7 +227,7 @@ def _cause_of_death(status: int | None, out_of_memory: bool) -> str:
 
 
 def _oom_kills() -> int:
-    """How often this machine's kernel has killed for memory, in any control group; 0 where that cannot be read."""
+    """Return how often this machine's kernel has killed for memory, in any control group; 0 if unknown."""
     try:
         counters = Path("/proc/vmstat").read_text(encoding="ascii")
         return next(int(line.split()[1]) for line in counters.splitlines() if line.startswith("oom_kill "))

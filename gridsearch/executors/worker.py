@@ -1,4 +1,4 @@
-"""The worker process of ``executors.processes``: ``python -m gridsearch.executors.worker FD``."""
+"""Train tasks in a process of its own, for ``executors.processes``: ``python -m gridsearch.executors.worker FD``."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _receive(connection: Connection, tasks: queue.SimpleQueue[Task], answers: qu
 
 @contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """Everything this process prints, from C++ too, goes to a trial's log."""
+    """Send everything that this process prints, from C++ too, to a trial's log."""
     saved = [os.dup(1), os.dup(2)]
     file = _opened(log)
     try:

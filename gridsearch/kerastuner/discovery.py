@@ -1,4 +1,4 @@
-"""Asks a ``build_model(hp)`` what it declares: ``python -m gridsearch.kerastuner.discovery MODULE:FUNCTION FOLDER``.
+"""Ask a ``build_model(hp)`` what it declares: ``python -m gridsearch.kerastuner.discovery MODULE:FUNCTION FOLDER``.
 
 A process of its own, because the model must be built for it, and a process that plans does not wake TensorFlow. The
 last line of its output is JSON: ``{"grids": [...]}`` as [hparams] of a sweep file would have them, ``{"grids": null}``
@@ -23,7 +23,7 @@ __all__ = ["declare_grids"]
 
 
 def declare_grids(build: Callable[..., Any]) -> list[list[HParam]]:
-    """The HParams that a ``build_model(hp)`` declares in any of its conditional scopes.
+    """Return the HParams that a ``build_model(hp)`` declares in any of its conditional scopes.
 
     Raises:
         ValueError: names clash.

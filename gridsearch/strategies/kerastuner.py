@@ -1,7 +1,7 @@
-"""KerasTuner's oracles as strategies: Gaussian processes (``bayesian``) and ``hyperband``.
+"""Use KerasTuner's oracles as strategies: Gaussian processes (``bayesian``) and ``hyperband``.
 
-An oracle keeps its state in files of its own, and loses track when it is killed. Here it is made afresh and told the
-facts; what it proposes is taken as numbers of values and of grids, so that neither types nor names can be lost.
+An oracle keeps its state in files of its own, and loses track when it is killed. Here it is made afresh and hears of
+every trial; what it proposes is taken as numbers of values and of grids, so that neither types nor names can be lost.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Language:
             declare(name, domain.min_value, domain.max_value, sampling="log" if domain.log else "linear", **parent)
 
     def combination(self, values: Mapping[str, Any]) -> Combination:
-        """What an oracle proposes, as a combination."""
+        """Return what an oracle proposes, as a combination."""
         number = int(values.get(GRID, 0))
         found = {}
         for hparam in self._space.grids[number]:
@@ -65,7 +65,7 @@ class _Language:
         return Combination(found)
 
     def values(self, combination: Combination) -> dict[str, Any]:
-        """A combination as an oracle would have proposed it; it must be of the space."""
+        """Return a combination as an oracle would have proposed it; it must be of the space."""
         for number, grid in enumerate(self._space.grids):
             if set(combination) == {h.name for h in grid} and all(combination[h.name] in h.domain for h in grid):
                 found: dict[str, Any] = {GRID: number} if len(self._space.grids) > 1 else {}
@@ -115,7 +115,7 @@ class BayesianStrategy:
         self._random = RandomStrategy(space, seed)
         self._running: dict[str, Combination] = {}
         self._results: dict[str, tuple[int, Combination, float]] = {}
-        self._oracle()  # an option that it does not know is told now
+        self._oracle()  # an option that it does not know is refused now
 
     @property
     def over(self) -> str:
@@ -132,7 +132,7 @@ class BayesianStrategy:
         )
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial is planned or ended; one without a result only will not be proposed again."""
+        """Hear that a trial is planned or ended; one without a result is only not proposed again."""
         values = self._space.with_defaults(trial.trial.values)
         identity, value = combination_id(values), trial.mean(self._objective.metric)
         self._random.tell(trial)
@@ -143,7 +143,7 @@ class BayesianStrategy:
             self._running[identity] = values
 
     def ask(self) -> Combination | None:
-        """The best guess, or a random point while little is known, or if the guess has been tried."""
+        """Return the best guess, or a random point while little is known, or if the guess has been tried."""
         values = self._guess() if len(self._results) >= self._initial else None
         if values is None or values not in self._space or combination_id(values) in self._random.known:
             values = self._random.ask()
@@ -223,7 +223,7 @@ class HyperbandStrategy:
         self._tried: set[str] = set()
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial is planned, put aside at its rung, or ended."""
+        """Hear that a trial is planned, paused at its rung, or ended."""
         identity = combination_id(self._space.with_defaults(trial.trial.values))
         if not trial.sessions:
             self._planned.add(identity)
@@ -235,7 +235,7 @@ class HyperbandStrategy:
             self._settle(identity, self._open.pop(identity))
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
-        """At the end of the epochs that the oracle gave it, a trial is put aside."""
+        """Pause a trial at the end of the epochs that the oracle gave it."""
         identity, done = combination_id(self._space.with_defaults(session.trial.values)), epoch + 1
         self._curves.setdefault(identity, {})[done] = value
         while identity in self._planned and identity not in self._open and len(self._ready) < 2:
@@ -247,12 +247,12 @@ class HyperbandStrategy:
         return Verdict.PAUSE if budget <= done < self._epochs else Verdict.GO_ON
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """A new trial, or one that is promoted; WAIT while a rung is not complete."""
+        """Return a new trial, or one that is promoted; WAIT while a rung is not complete."""
         return self._ready.pop(0) if self._ready else self._next()
 
     def _next(self) -> Combination | Literal[Wait.WAIT] | None:
         while True:
-            proposed = self._created()
+            proposed = self._create_trial()
             if proposed.status == "STOPPED":
                 return WAIT if self._open else None
             if proposed.status == "IDLE":
@@ -271,7 +271,7 @@ class HyperbandStrategy:
             if identity not in self._planned:
                 return values
 
-    def _created(self) -> Any:
+    def _create_trial(self) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the oracle asks threading for its old names
             return self._oracle.create_trial(f"slot {next(self._slots)}")

@@ -1,7 +1,8 @@
-"""Optuna's samplers as strategies, and its pruners around any strategy.
+"""Use Optuna's samplers as strategies, and its pruners around any strategy.
 
 A sampler keeps its state in its study. A fresh one is asked again, and answered from the record where the record knows
-the answer: so it comes to where the old one stood. What it never asks for (of another seed, or imported) it is told.
+the answer: so it comes to where the old one stood. It hears at the
+end of what it never asks for, such as an imported trial.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def _study(objective: Objective, **kind: Any) -> optuna.Study:
     return optuna.create_study(direction="maximize" if objective.maximize else "minimize", **kind)
 
 
-def _made(module: Any, name: str, options: Mapping[str, Any], **defaults: Any) -> Any:
-    """An object of a class of Optuna's.
+def _make(module: Any, name: str, options: Mapping[str, Any], **defaults: Any) -> Any:
+    """Return an object of a class of Optuna's.
 
     Raises:
         ValueError: there is no such class.
@@ -74,40 +75,40 @@ class OptunaStrategy:
         self, space: SearchSpace, objective: Objective, seed: int, sampler: str, options: Mapping[str, Any]
     ) -> None:
         self._space, self._objective, self.over = space, objective, ""
-        self._study = _study(objective, sampler=_made(optuna.samplers, sampler, options, seed=seed))
+        self._study = _study(objective, sampler=_make(optuna.samplers, sampler, options, seed=seed))
         self._random = space.sample(seed)
-        self._facts: dict[str, TrialRecord] = {}
+        self._heard: dict[str, TrialRecord] = {}
         self._planned: set[str] = set()
         self._seen: set[str] = set()
         self._open: dict[str, optuna.Trial] = {}
         self._repeats = 0
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial is planned or ended."""
+        """Hear that a trial is planned or ended."""
         identity = combination_id(self._space.with_defaults(trial.trial.values))
         if not trial.sessions:
             self._planned.add(identity)
             return
         self._planned.discard(identity)
-        self._facts[identity] = trial
+        self._heard[identity] = trial
         if identity in self._open:
             self._learn(self._open.pop(identity), trial)
 
     def ask(self) -> Combination | None:
-        """What the sampler proposes, or a random combination where it only repeats itself; None when all are known."""
+        """Return what the sampler proposes, or a random combination where it repeats itself; None at the end."""
         while True:
             trial = self._trial()
             if trial is None:
                 size = self._space.size
                 self.over = f"space exhausted: {size} of {size}" if size is not None else "space exhausted"
                 return None
-            values = self._suggested(trial)
+            values = self._suggest_combination(trial)
             identity = combination_id(values)
             allowed = values in self._space
             self._repeats = 0 if allowed and identity not in self._seen else self._repeats + 1
-            known = identity in self._facts or identity in self._seen or identity in self._planned
+            known = identity in self._heard or identity in self._seen or identity in self._planned
             if allowed and not known:
-                self._tell_what_was_never_asked()
+                self._add_what_was_never_asked()
                 self._seen.add(identity)
                 self._open[identity] = trial
                 return values
@@ -115,8 +116,8 @@ class OptunaStrategy:
 
     def _answer(self, trial: optuna.Trial, identity: str, allowed: bool) -> None:
         """Answer the sampler at once: from the record, or that this one is of no use."""
-        if allowed and identity in self._facts:
-            self._learn(trial, self._facts[identity])
+        if allowed and identity in self._heard:
+            self._learn(trial, self._heard[identity])
         elif allowed and identity in self._planned and identity not in self._seen:
             self._open[identity] = trial
         else:
@@ -133,10 +134,10 @@ class OptunaStrategy:
                 return self._study.ask()
         return None
 
-    def _tell_what_was_never_asked(self) -> None:
-        for identity, fact in self._facts.items():
-            values = self._space.with_defaults(fact.trial.values)
-            value = fact.mean(self._objective.metric)
+    def _add_what_was_never_asked(self) -> None:
+        for identity, heard in self._heard.items():
+            values = self._space.with_defaults(heard.trial.values)
+            value = heard.mean(self._objective.metric)
             if identity in self._seen or values not in self._space:
                 continue
             self._seen.add(identity)
@@ -145,24 +146,24 @@ class OptunaStrategy:
                 distributions = {f"{number}/{h.name}": _distribution(h.domain) for h in grid}
                 if len(self._space.grids) > 1:
                     distributions[GRID] = optuna.distributions.CategoricalDistribution(range(len(self._space.grids)))
-                told = optuna.trial.create_trial(
+                known = optuna.trial.create_trial(
                     params=self._parameters(values), distributions=distributions, value=value
                 )
-                self._study.add_trial(told)
+                self._study.add_trial(known)
 
-    def _learn(self, trial: optuna.Trial, fact: TrialRecord) -> None:
-        value = fact.mean(self._objective.metric)
+    def _learn(self, trial: optuna.Trial, heard: TrialRecord) -> None:
+        value = heard.mean(self._objective.metric)
         if value is None:
             self._study.tell(trial, state=TrialState.FAIL)
-        elif fact.status is Status.STOPPED:
-            trial.report(value, max(s.outcome.epochs or 1 for s in fact.results))
+        elif heard.status is Status.STOPPED:
+            trial.report(value, max(s.outcome.epochs or 1 for s in heard.results))
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._study.tell(trial, value)
 
     # Combinations as Optuna has them: lists of values by number, names by grid.
 
-    def _suggested(self, trial: optuna.Trial) -> Combination:
+    def _suggest_combination(self, trial: optuna.Trial) -> Combination:
         several, number = len(self._space.grids) > 1, 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a sampler falls back to random for a list of values
@@ -188,7 +189,7 @@ class OptunaStrategy:
 
 
 def _distribution(domain: Domain) -> Any:
-    """How Optuna draws from a domain: numbers in order count as such, other lists as choices without an order."""
+    """Return how Optuna draws from a domain: ordered numbers as such, other lists as unordered choices."""
     if isinstance(domain, Discrete):
         ordered = domain.dtype in (int, float) and sorted(domain.values) in (
             list(domain.values),
@@ -223,7 +224,7 @@ class OptunaPruner:
 
     def __init__(self, strategy: Strategy, objective: Objective, pruner: str, options: Mapping[str, Any]) -> None:
         self._strategy, self._objective = strategy, objective
-        self._study = _study(objective, pruner=_made(optuna.pruners, pruner, options))
+        self._study = _study(objective, pruner=_make(optuna.pruners, pruner, options))
         self._open: dict[str, optuna.Trial] = {}
 
     @property
@@ -232,11 +233,11 @@ class OptunaPruner:
         return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """What the strategy proposes."""
+        """Return what the strategy proposes."""
         return self._strategy.ask()
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
-        """Whether the pruner would stop it."""
+        """Return whether the pruner would stop it."""
         trial = self._open.get(session.name) or self._open.setdefault(session.name, self._study.ask())
         trial.report(value, epoch)
         return Verdict.STOP if trial.should_prune() else Verdict.GO_ON
@@ -244,11 +245,11 @@ class OptunaPruner:
     def tell(self, trial: TrialRecord) -> None:
         """Close the trial's sessions in the study: those that were trained to their end are compared with."""
         for session in trial.sessions:
-            told = self._open.pop(session.name, None)
+            known = self._open.pop(session.name, None)
             value = session.outcome.metrics.get(self._objective.metric)
-            if told is not None and session.status is Status.COMPLETED and value is not None:
-                self._study.tell(told, value)
-            elif told is not None:
+            if known is not None and session.status is Status.COMPLETED and value is not None:
+                self._study.tell(known, value)
+            elif known is not None:
                 stopped = session.status is Status.STOPPED
-                self._study.tell(told, state=TrialState.PRUNED if stopped else TrialState.FAIL)
+                self._study.tell(known, state=TrialState.PRUNED if stopped else TrialState.FAIL)
         self._strategy.tell(trial)

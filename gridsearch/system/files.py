@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a full disk or a missing permission is explained and leaves nothing half done."""
+"""Write files so that a crash, a full disk or a missing permission is explained and leaves nothing half done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trial's state after each epoch, so that an interrupted one goes on from there (``training.checkpoint = "epoch"``).
+"""Keep a trial's state after each epoch, to resume from it (``training.checkpoint = "epoch"``).
 
     LOGDIR/checkpoints/run-0007/epoch-00003/    weights and optimizer, as BackupAndRestore keeps them
                              history.json     the metrics of the epochs so far

@@ -1,4 +1,4 @@
-"""Pictures as batches: ImageDataGenerator's pipelines, produced in a thread of their own while the model computes.
+"""Make batches of pictures: ImageDataGenerator's pipelines, produced in a thread of their own while the model computes.
 
 Pipelines ── train        augmented, shuffled, without end
           └─ validation   rescaled only, the same batches in every epoch
@@ -140,7 +140,7 @@ class Pipelines:
         return min(self._settings.training.validation_steps or len(self._validation), len(self._validation))
 
     def epochs(self, first: int, epochs: int) -> Iterator[Batch]:
-        """The batches of a training in order: each epoch's training batches, then its validation batches.
+        """Yield the batches of a training in order: each epoch's training batches, then its validation batches.
 
         Args:
             first: the epoch to begin with, from 0; the batches are those that a training from the start would see.

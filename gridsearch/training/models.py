@@ -1,4 +1,4 @@
-"""The network that is trained: cats-vs-dogs by default, or what the user's ``[model] build`` returns."""
+"""Build the network that is trained: cats-vs-dogs by default, or what the user's ``[model] build`` returns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Values(Mapping[str, Value]):
 
 
 def cats_vs_dogs(values: Mapping[str, Value], shape: Shape, classes: int) -> keras.Model:
-    """Two convolutions and two dense layers, compiled.
+    """Return two convolutions and two dense layers, compiled.
 
     Args:
         values: ``num_units`` of the first dense layer (256), ``dropout`` rate of both dropout layers (0.1),
@@ -83,7 +83,7 @@ def compile_with(model: keras.Model, values: Mapping[str, Value]) -> None:
 def build_model(
     build: Build, values: Combination, shape: Shape, classes: int, already_used: Collection[str]
 ) -> keras.Model:
-    """The model for a combination, compiled and built.
+    """Return the model for a combination, compiled and built.
 
     Args:
         build: ``build(values, shape, classes)``; it may leave out the last arguments. Or KerasTuner's ``build(hp)``.
@@ -98,7 +98,7 @@ def build_model(
     """
     asked = Values(values)
     if list(inspect.signature(build).parameters) == ["hp"]:
-        model = _built_with_hp(build, asked)
+        model = _build_with_hp(build, asked)
     else:
         model = build(*(asked, shape, classes)[: _arity(build)])
     if not isinstance(model, keras.Model):
@@ -115,8 +115,8 @@ def build_model(
     return model
 
 
-def _built_with_hp(build: Build, values: Values) -> keras.Model:
-    """The model of a ``build_model(hp)``; it counts as asking for what it declares."""
+def _build_with_hp(build: Build, values: Values) -> keras.Model:
+    """Return the model of a ``build_model(hp)``; it counts as asking for what it declares."""
     from gridsearch.training.hyperparameters import Hyperparameters
 
     hp = Hyperparameters(values._values)
@@ -126,14 +126,14 @@ def _built_with_hp(build: Build, values: Values) -> keras.Model:
 
 
 def takes_class_numbers(model: keras.Model) -> bool:
-    """Whether a compiled model's loss takes classes by number, from 0, and not one-hot."""
+    """Return whether a compiled model's loss takes classes by number, from 0, and not one-hot."""
     loss = getattr(model, "loss", None)
     name = loss if isinstance(loss, str) else getattr(loss, "__name__", "")
     return name == "sparse_categorical_crossentropy" or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
 
 
 def load_model(file: Path) -> keras.Model:
-    """A model as it was saved, to be evaluated or trained on; its optimizer starts anew."""
+    """Return a model as it was saved, to be evaluated or trained on; its optimizer starts anew."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
         return keras.models.load_model(file)

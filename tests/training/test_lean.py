@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from gridsearch.training.lean import make_lean, varied_dropouts
+from gridsearch.training.lean import make_lean, find_dropouts
 from gridsearch.training.lean.dropout import _dropping
 
 OPTIMIZERS = {
@@ -223,10 +223,10 @@ def test_dropout_works_where_xla_compiles_the_whole_step_and_is_keras_s_on_a_gpu
         model = network(keras.optimizers.Adam(0.01), dropout=0.3)
         model.compile(keras.optimizers.Adam(0.01), "categorical_crossentropy", metrics=["accuracy"], jit_compile=jit)
         losses.append(trained(make_lean(model), 3)[1])
-        assert len(varied_dropouts(model)) == 1
+        assert len(find_dropouts(model)) == 1
     assert np.allclose(*losses, atol=1e-4), "the same units are dropped"
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
-    assert varied_dropouts(model) == []
+    assert find_dropouts(model) == []
 
 
 def test_without_xla_there_are_kernels_and_keras_s_own_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,13 +234,13 @@ def test_without_xla_there_are_kernels_and_keras_s_own_dropout(monkeypatch: pyte
     for part in ("dropout", "optimizers"):
         monkeypatch.setattr(f"gridsearch.training.lean.{part}.has_xla", lambda: False)
     model = make_lean(network(keras.optimizers.Adam(0.01), dropout=0.3))
-    assert varied_dropouts(model) == []
+    assert find_dropouts(model) == []
     assert "ResourceApplyAdam" in operations(model)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_dropout_of_nothing_or_everything_is_left_to_keras(rate: float) -> None:
-    assert varied_dropouts(network(keras.optimizers.SGD(), dropout=rate)) == []
+    assert find_dropouts(network(keras.optimizers.SGD(), dropout=rate)) == []
 
 
 def pooling(conv: dict[str, Any], pool: dict[str, Any], between: bool = False, rate: float = 0.0) -> keras.Model:

@@ -1,4 +1,4 @@
-"""TensorFlow on a processor, made leaner without changing what is computed.
+"""Make TensorFlow leaner on a processor, without changing what is computed.
 
 ``optimizers`` pass over the weights once a step, ``dropout`` over its units, and of a convolution with a relu and a
 ``pooling`` behind it the gradient is computed from what is not zero (``sparse``). All are swapped in an instance, never

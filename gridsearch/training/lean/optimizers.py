@@ -1,4 +1,4 @@
-"""A step's update of the weights in one pass over them.
+"""Update the weights in one pass over them.
 
 Keras's optimizers are written operation by operation, and each operation passes over all weights: Adam touches 45
 million of them a dozen times a step. XLA makes one pass of what Keras wrote, and TensorFlow has kernels that are as
@@ -25,7 +25,7 @@ Step = Callable[[Any, Any, Any, Any], None]
 
 
 def fuse_update(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Any, Any], None]:
-    """``update_step`` of an optimizer: large weights by XLA, small ones by a kernel where there is one."""
+    """Return ``update_step`` of an optimizer: large weights by XLA, small ones by a kernel where there is one."""
     import tensorflow as tf
 
     stock, kernel = optimizer.update_step, _kernel(optimizer)
@@ -56,7 +56,7 @@ def _compiled(stock: Callable[[Any, Any, Any], None], gradient: Any, variable: A
 
 
 def _kernel(optimizer: keras.optimizers.Optimizer) -> Step | None:
-    """TensorFlow's kernel for an optimizer as it is set, or None."""
+    """Return TensorFlow's kernel for an optimizer as it is set, or None."""
     kind = type(optimizer)
     if kind is keras.optimizers.SGD and optimizer.momentum == 0:
         return _sgd
@@ -118,5 +118,5 @@ class _RMSprop:
 
 
 def _handle(variable: Any) -> Any:
-    """The resource of a variable, TensorFlow's or Keras's."""
+    """Return the resource of a variable, TensorFlow's or Keras's."""
     return variable.value.handle if isinstance(variable, keras.Variable) else variable.handle

@@ -1,4 +1,4 @@
-"""A convolution, its bias, its relu and its pooling in the order that costs least.
+"""Compute a convolution, its bias, its relu and its pooling in the order that costs least.
 
 A relu before a pooling looks at four times the numbers that it would see behind it. And of the gradient that comes back
 through both nearly all is zero: see ``sparse``.
@@ -30,7 +30,7 @@ WORTHWHILE = 8
 
 
 def pool_before_relu(model: keras.Model) -> None:
-    """Where a convolution's relu meets a maximum, take the maximum first: the same numbers and the same gradients.
+    """Take the maximum first where a convolution's relu meets one: the same numbers and the same gradients.
 
     Of a row of layers only, where the pooling is all that sees the convolution. A dropout that comes next takes the
     relu over: what is negative is one more reason to be zero. The bias goes along in float32, where oneDNN takes up to
@@ -62,7 +62,7 @@ def pool_before_relu(model: keras.Model) -> None:
 
 
 def _has_sparse_gradients(convolution: keras.layers.Layer, pooling: keras.layers.Layer) -> bool:
-    """Whether ``sparse.gradients`` can take a convolution with the pooling behind it, and is likely to be quicker.
+    """Return whether ``sparse.gradients`` takes a convolution with this pooling, and is likely to be quicker.
 
     Not than a GPU, and in bfloat16 not than a processor's matrix unit.
     """
@@ -86,7 +86,7 @@ def _has_sparse_gradients(convolution: keras.layers.Layer, pooling: keras.layers
 
 @cache
 def _has_numba() -> bool:
-    """Whether Numba can be imported, which wants a NumPy that it knows; without it TensorFlow does its work."""
+    """Return whether Numba can be imported, which wants a NumPy that it knows; without it TensorFlow does its work."""
     try:
         import_module("gridsearch.training.lean.sparse")
     except Exception as error:
@@ -96,7 +96,7 @@ def _has_numba() -> bool:
 
 
 def _pooled(convolution: keras.layers.Layer, pooling: keras.layers.Layer, inputs: Any) -> Any:
-    """``call`` of a convolution, without activation and bias, together with the pooling behind it."""
+    """Return ``call`` of a convolution, without activation and bias, together with the pooling behind it."""
     import tensorflow as tf
     from tensorflow.python.eager import record
 
@@ -125,7 +125,7 @@ def _pooled(convolution: keras.layers.Layer, pooling: keras.layers.Layer, inputs
 
 
 def _threads() -> int:
-    """As many as TensorFlow's own operations have: by its setting, or by the environment of a worker."""
+    """Return as many as TensorFlow's own operations have: by its setting, or by the environment of a worker."""
     import tensorflow as tf
 
     granted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
@@ -134,7 +134,7 @@ def _threads() -> int:
 
 
 def _bare(layer: keras.layers.Layer, use_bias: bool, inputs: Any) -> Any:
-    """``call`` of a convolution without its activation, and perhaps its bias."""
+    """Return ``call`` of a convolution without its activation, and perhaps its bias."""
     kept = layer.activation, layer.use_bias
     layer.activation, layer.use_bias = None, use_bias
     try:
@@ -144,7 +144,7 @@ def _bare(layer: keras.layers.Layer, use_bias: bool, inputs: Any) -> Any:
 
 
 def _completed(call: Callable[[Any], Any], biased: keras.layers.Layer | None, relu: bool, inputs: Any) -> Any:
-    """``call`` of a pooling, and then what the convolution before it left out."""
+    """Return ``call`` of a pooling, and then what the convolution before it left out."""
     pooled = call(inputs)
     if biased is not None:
         pooled = keras.ops.add(pooled, biased.bias)
