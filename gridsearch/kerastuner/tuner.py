@@ -107,7 +107,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         if not self.oracle.get_space().space:
             cure = "Give the tuner a hypermodel, or declare them with the oracle's hyperparameters=."
             raise UserError("no hyperparameter has been declared before the search", where="Tuner", cure=cure)
-        config = SweepConfig.validate_tables(self._tables(), where="Tuner", folder=Path.cwd())
+        config = SweepConfig.validate_tables(self.sweep_tables(), where="Tuner", folder=Path.cwd())
         self._recording = Recording(config, _recipe(fit_args, fit_kwargs), self._writers)
         try:
             self._take_over(self._recording)
@@ -126,7 +126,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             self._recording.close()
             self._recording = None
 
-    def _tables(self) -> dict[str, Any]:
+    def sweep_tables(self) -> dict[str, Any]:
         """Return the search as a sweep file would have it, for whoever reads the record."""
         grids = [{h.name: hparam_table(h) for h in grid} for grid in grids_from_space(self.oracle.get_space().space)]
         objective, training = self.oracle.objective, {}
@@ -321,16 +321,17 @@ def _by_epoch(history: Mapping[str, Sequence[float]]) -> Iterable[dict[str, floa
 def _recipe(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a search is given, by name: numbers as they are, arrays by their digest."""
     named = {str(n): value for n, value in enumerate(args)} | dict(kwargs)
-    return {f"search.{name}": _digest(value) for name, value in named.items() if name not in NOT_DECIDING}
+    return {f"search.{name}": digest(value) for name, value in named.items() if name not in NOT_DECIDING}
 
 
-def _digest(value: Any) -> Any:
+def digest(value: Any) -> Any:
+    """Return a value that a record can hold in place of an argument of ``search``: itself, or a digest of it."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return [_digest(item) for item in value]
+        return [digest(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _digest(item) for key, item in value.items()}
+        return {str(key): digest(item) for key, item in value.items()}
     if hasattr(value, "__array__"):
         array = np.ascontiguousarray(value)
         content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()  # not its addresses

@@ -9,7 +9,6 @@ import contextlib
 import math
 import os
 import platform
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -86,11 +85,8 @@ def _memory_room(group: Path) -> int | None:
 @cache
 def gpus() -> tuple[Gpu, ...]:
     """Return the NVIDIA GPUs that this process may use: all, or what ``CUDA_VISIBLE_DEVICES`` leaves of them."""
-    query = ["nvidia-smi", "--query-gpu=index,compute_cap", "--format=csv,noheader"]
-    try:
-        listed = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
-        found = [Gpu(index.strip(), float(capability)) for index, capability in _rows(listed)]
-    except (OSError, ValueError, subprocess.SubprocessError):
+    found = _list_gpus()
+    if not found:
         return ()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
@@ -101,8 +97,22 @@ def gpus() -> tuple[Gpu, ...]:
     return tuple(by_index.get(name, Gpu(name, weakest)) for name in wanted)  # by UUID: of whichever of them
 
 
-def _rows(csv: str) -> Iterator[list[str]]:
-    return (line.split(",") for line in csv.splitlines() if line.strip())
+def _list_gpus() -> list[Gpu]:
+    """Return every GPU that NVIDIA's driver knows; none where there is no driver, or it does not answer."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        capabilities = [pynvml.nvmlDeviceGetCudaComputeCapability(handle) for handle in handles]
+        return [Gpu(str(index), float(f"{major}.{minor}")) for index, (major, minor) in enumerate(capabilities)]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        pynvml.nvmlShutdown()
 
 
 @cache
@@ -110,16 +120,16 @@ def native_bfloat16(*, with_gpus: bool = True) -> bool:
     """Return whether what trains here is made for bfloat16: all GPUs, or the processor where none is used."""
     if with_gpus and gpus():
         return all(gpu.compute_capability >= AMPERE for gpu in gpus())
-    return bool(BFLOAT16_FLAGS & _processor_flags())
+    return bool(BFLOAT16_FLAGS & processor_flags())
 
 
 @cache
 def matrix_unit() -> bool:
     """Return whether the processor has a unit for matrices of bfloat16 (AMX), besides its vectors."""
-    return "amx_bf16" in _processor_flags()
+    return "amx_bf16" in processor_flags()
 
 
-def _processor_flags() -> set[str]:
+def processor_flags() -> set[str]:
     """Return lower-case names of the processor's instruction sets; empty where they cannot be read (not Linux)."""
     if platform.system() != "Linux":
         return set()

@@ -12,7 +12,6 @@ that changes makes another store. A store appears whole, by a rename. CACHE is `
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 
 from gridsearch.config.sections import Data
@@ -220,10 +220,13 @@ def _key(folder: Path, hashes: Mapping[str, str], decoding: Decoding) -> str:
 def _building(store: Path) -> Iterator[None]:
     """Hold the store's lock; the kernel lets go of it for a process that is killed."""
     store.parent.mkdir(parents=True, exist_ok=True)
-    with open(store.with_suffix(".lock"), "w") as lock:
-        with contextlib.suppress(OSError):  # a file system without locks: two may build, and both are right
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = FileLock(store.with_suffix(".lock"))
+    with contextlib.suppress(OSError, NotImplementedError):  # a file system without locks: two may build, both right
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _no_room(store: Path, pictures: int, decoding: Decoding) -> str | None:

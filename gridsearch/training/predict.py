@@ -61,7 +61,7 @@ def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> I
 
 
 def _load(file: Path, settings: Settings) -> keras.Model:
-    _load_function(settings.model.build, file, settings)  # registers layers of the user's own
+    load_function(settings.model.build, file, settings)  # registers layers of the user's own
     try:
         return keras.saving.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever a layer's own code does
@@ -81,7 +81,7 @@ def _make_probabilities(file: Path) -> Callable[[Any], Any]:
     return made
 
 
-def _load_function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:
+def load_function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:
     """Return one of the user's own, without which the model cannot be used."""
     try:
         return load_entry_point(name, settings.folder)
@@ -99,7 +99,7 @@ def _make_scaling(file: Path, settings: Settings) -> Callable[[np.ndarray], np.n
         problem = f"augmentation.{fitted[0]} took statistics from the training pictures, which are not kept"
         raise LogdirError(problem, where=str(file), cure="Predict with a model that was trained without it.")
     function = common["preprocessing_function"]
-    loaded = _load_function(function, file, settings) if function else None
+    loaded = load_function(function, file, settings) if function else None
     generator = ImageDataGenerator(**{name: common[name] for name in SCALING}, preprocessing_function=loaded)
     return lambda picture: np.asarray(generator.standardize(picture))
 

@@ -11,22 +11,14 @@ it missed is in the record.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-import psutil
-
-from gridsearch.system.signals import STOP_SIGNALS
+from gridsearch.system.child_process import ChildProcess
 from gridsearch.trials import Epoch, SessionRecord
 from gridsearch.writers import SweepInfo
 
@@ -66,8 +58,7 @@ class IsolatedWriter:
         self.name, self._background, self._warn, self._cure = name, background, warn, cure
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._child: ChildProcess | None = None
         self._ready = False
         self._asked: float | None = None
         self._problem = ""
@@ -113,7 +104,8 @@ class IsolatedWriter:
         self._kill()
         if self._thread is not None:
             self._thread.join(SECONDS_TO_LEAVE)
-        self._output.close()
+        if self._child is not None:
+            self._child.close()
 
     def _wait(self) -> None:
         assert self._thread is not None
@@ -154,22 +146,8 @@ class IsolatedWriter:
             self._problem = self._problem or f"its process ended{self._last_words()}"
 
     def _start(self) -> Connection:
-        ours, theirs = socket.socketpair()
-        # Like a worker, it is started with the signals that stop a sweep blocked, and then ignores them.
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gridsearch.writers.isolated_process", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=self._output,
-                pass_fds=(theirs.fileno(),),
-                process_group=0,
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-        theirs.close()
-        connection = Connection(ours.detach())
+        self._child = ChildProcess("gridsearch.writers.isolated_process")
+        connection = self._child.connection
         connection.send((self.name, self._background))
         self._answer(connection, SECONDS_TO_START)
         self._ready = True
@@ -184,34 +162,15 @@ class IsolatedWriter:
         self._asked = None
 
     def _last_words(self) -> str:
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(SECONDS_TO_LEAVE)
-        try:
-            self._output.seek(0)
-            said = self._output.read().decode(errors="replace").strip().splitlines()
-        except ValueError:  # closed
+        if self._child is None:
             return ""
-        return f" ({said[-1].strip()})" if said else ""
+        self._child.wait(SECONDS_TO_LEAVE)
+        said = self._child.last_words()
+        return f" ({said})" if said else ""
 
     def _kill(self) -> None:
         """End the process with all that it has started, W&B's service among it, which is in a session of its own."""
-        process = self._process
-        if process is None:
-            return
-        if not self._problem:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(SECONDS_TO_LEAVE)
-        end_tree(process.pid)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(SECONDS_TO_LEAVE)
-
-
-def end_tree(pid: int) -> None:
-    """SIGKILL to a process, to its group and to everything that it has started."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for each in psutil.Process(pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+        if self._child is not None:
+            if not self._problem:
+                self._child.wait(SECONDS_TO_LEAVE)
+            self._child.kill(tree=True)

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from gridsearch.record.reader import read_history
+from gridsearch.system.child_process import end_tree, remove_temporary_folder
 from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.trials import Epoch, SessionRecord
 from gridsearch.writers import SupportsClose, SweepInfo, Writer, replay_session
@@ -50,8 +51,7 @@ def _receive(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
     with suppress(EOFError, OSError):
         while True:
             messages.put(connection.recv())
-    from gridsearch.writers.isolated import end_tree
-
+    remove_temporary_folder()
     end_tree(os.getpid())
 
 

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from gridsearch.training.lean import make_lean, find_dropouts
-from gridsearch.training.lean.dropout import _dropping
+from gridsearch.training.lean import find_dropouts, make_lean
+from gridsearch.training.lean.dropout import compile_dropout
 
 OPTIMIZERS = {
     "sgd": (keras.optimizers.SGD, 0.0),
@@ -208,7 +208,7 @@ def test_neighbouring_seeds_have_nothing_in_common() -> None:
     masks = []
     for first, second in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1)]:
         seed = tf.constant([first, second], tf.uint32)
-        masks.append(np.asarray(_dropping()(units, seed, tf.constant(0.5), False)) / 2 - 0.5)
+        masks.append(np.asarray(compile_dropout()(units, seed, tf.constant(0.5), False)) / 2 - 0.5)
     limit = 4.5 / np.sqrt(units.shape[0])
     lags = range(-3, 4)
     pairs = [(a, np.roll(b, lag)) for n, a in enumerate(masks) for b in masks[:n] for lag in lags]
@@ -315,7 +315,7 @@ def test_a_dropout_behind_a_pooling_takes_its_relu_over(policy: str) -> None:
 
 def test_what_is_not_a_number_stays_so_through_a_dropout_with_a_relu() -> None:
     units = tf.constant([[np.nan, -1.0, 0.0, 2.0] * 8])
-    through = _dropping()(units, tf.constant([1, 2], tf.uint32), tf.constant(0.5), True).numpy()
+    through = compile_dropout()(units, tf.constant([1, 2], tf.uint32), tf.constant(0.5), True).numpy()
     whole = through.reshape(8, 4)
     assert np.isnan(whole[:, 0]).any()
     assert not whole[:, 1:3].any()

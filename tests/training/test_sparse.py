@@ -266,7 +266,7 @@ def test_they_have_as_many_threads_as_tensorflow(
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", granted)
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: set_here)
     monkeypatch.setattr(pooling, "processors", lambda: 5)
-    assert pooling._threads() == threads
+    assert pooling.count_threads() == threads
 
 
 def test_layers_that_one_network_lends_to_another_are_made_lean_once() -> None:
@@ -320,12 +320,12 @@ def test_compiled_code_that_cannot_be_read_is_compiled_anew(harm: str, tmp_path:
 
 def test_without_numba_tensorflow_s_own_gradients_do(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "gridsearch.training.lean.sparse", None)
-    pooling._has_numba.cache_clear()
+    pooling.has_numba.cache_clear()
     try:
         for _ in range(2):
             assert "PyFuncStateless" not in operations(make_lean(network()))
     finally:
-        pooling._has_numba.cache_clear()
+        pooling.has_numba.cache_clear()
     assert capsys.readouterr().err.count("gradients by all numbers") == 1
 
 

@@ -57,11 +57,11 @@ class LeanDropout:
         import tensorflow as tf
 
         seed = tf.cast(self._layer.seed_generator.next(), tf.uint32)
-        return _compile_dropout()(inputs, seed, self._rate.read_value(), self.relu)
+        return compile_dropout()(inputs, seed, self._rate.read_value(), self.relu)
 
 
 @cache
-def _compile_dropout() -> Callable[..., Any]:
+def compile_dropout() -> Callable[..., Any]:
     """Return ``_drop``, compiled once for a shape, with its gradient, and shared by all layers and models."""
     import tensorflow as tf
 

@@ -80,12 +80,12 @@ def _has_sparse_gradients(convolution: keras.layers.Layer, pooling: keras.layers
         and convolution.kernel.shape[2] >= WORTHWHILE
         and (convolution.compute_dtype == "float32" or (convolution.compute_dtype == "bfloat16" and not matrix_unit()))
         and not tf.config.list_physical_devices("GPU")
-        and _has_numba()
+        and has_numba()
     )
 
 
 @cache
-def _has_numba() -> bool:
+def has_numba() -> bool:
     """Return whether Numba can be imported, which wants a NumPy that it knows; without it TensorFlow does its work."""
     try:
         import_module("gridsearch.training.lean.sparse")
@@ -104,7 +104,7 @@ def _pooled(convolution: keras.layers.Layer, pooling: keras.layers.Layer, inputs
 
     height, width = convolution.kernel_size
     before = ((height - 1) // 2, (width - 1) // 2) if convolution.padding == "same" else (0, 0)
-    found = partial(gradients, before=before, pool=tuple(pooling.pool_size), threads=_threads())
+    found = partial(gradients, before=before, pool=tuple(pooling.pool_size), threads=count_threads())
     seen = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(convolution.kernel)]
     wanted = record.should_record_backprop(seen[:1])  # not of pictures, nor behind layers that are not trained
 
@@ -124,12 +124,12 @@ def _pooled(convolution: keras.layers.Layer, pooling: keras.layers.Layer, inputs
     return highest
 
 
-def _threads() -> int:
+def count_threads() -> int:
     """Return as many as TensorFlow's own operations have: by its setting, or by the environment of a worker."""
     import tensorflow as tf
 
     granted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    set_here: int = tf.config.threading.get_intra_op_parallelism_threads()
+    set_here: int = tf.config.threading.get_intra_op_parallelismcount_threads()
     return set_here or (int(granted) if granted.isdecimal() else 0) or processors()
 
 
