@@ -19,7 +19,7 @@ class Deaf:
 
     raises: Exception = ConnectionError("no route\nto host")
 
-    def __init__(self, background: Any) -> None:
+    def __init__(self, info: Any) -> None:
         self.closed = False
 
     def begin(self, session: Any) -> None:

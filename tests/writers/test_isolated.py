@@ -24,7 +24,7 @@ from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Epoch, Outcome, Session, SessionRecord, Status
 from gridsearch.writers import describe_sweep, isolated
 from gridsearch.writers.factory import GROUP
-from gridsearch.writers.isolated_process import _Teller
+from gridsearch.writers.isolated_process import _Relay
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
 
@@ -101,18 +101,18 @@ def test_a_session_that_goes_on_after_it_was_put_aside_is_heard_whole_whenever_i
             which = Session(journal.plan({"x": 0.25}), 0, 1, 0)
             session = SessionRecord(which, Outcome(Status.RUNNING), 0.0, None, delivered=False)
             journal.begin(session)
-        background = describe_sweep(journal.record(), "listening")
-        teller = _Teller(Listening(background), background)
+        info = describe_sweep(journal.record(), "listening")
+        relay = _Relay(Listening(info), info)
         paused = Outcome(Status.STOPPED, paused=True)
         for number, outcome in enumerate([paused, paused, Outcome(Status.COMPLETED)]):
-            teller.begin(session)
+            relay.begin(session)
             epoch = Epoch(which.name, number, {"accuracy": 0.1}, 1.0)
             with journal.transaction():
                 journal.add_epoch(epoch)
-            teller.epoch(epoch)
-            teller.end(replace(session, outcome=outcome, ended=1.0))
+            relay.epoch(epoch)
+            relay.end(replace(session, outcome=outcome, ended=1.0))
             if killed:
-                teller = _Teller(Listening(background), background)
+                relay = _Relay(Listening(info), info)
             session = replace(session, outcome=Outcome(Status.RUNNING), ended=None, resumed=2.0)
     told = [line for line in heard(logdir) if not line.startswith("made")]
     assert told == [
