@@ -1,12 +1,12 @@
-"""What can go wrong, as a tree; each class knows the exit status it ends the command with.
+"""Name what can go wrong, as a tree; each class knows the exit status that it ends the command with.
 
     GridsearchError
     ├── UserError            2   the user can mend it: file, key, bad value, cure
     │   ├── SweepFileError       the sweep file or a --set override
     │   ├── DataError            pictures, folders, archives
-    │   └── HomeError            the log directory: in use, other recipe, damaged, cannot be written
+    │   └── LogdirError          the log directory: in use, other recipe, damaged, cannot be written
     │       └── NothingRecorded  no sweep has been there yet
-    ├── StrategyError        1   what decides which combinations come next has failed
+    ├── StrategyError        1   the strategy has failed
     └── Interrupted        130   stopped by Ctrl-C or SIGTERM; the same command resumes
 
 Only the command line turns these into exit statuses; library code raises them and lets them pass.
@@ -33,7 +33,7 @@ class GridsearchError(Exception):
 
 
 class UserError(GridsearchError):
-    """Something the user can mend, told as where, what and how to mend it.
+    """Something the user can mend: where, what, and how to mend it.
 
     Args:
         problem: what is wrong, in one sentence, with the bad value shown by ``repr``.

@@ -1,6 +1,6 @@
-"""How a sweep shows itself while it runs: one line per ended trial, and on a terminal a live display above the prompt.
+"""Show a sweep while it runs: one line per ended trial, and on a terminal a live display above the prompt.
 
-Both are ``Writer``s: told by the runner what the record already has.
+Both are ``Writer``s: they hear from the runner what the record already has.
 
     run-0007 failed (diverged): loss is nan in epoch 2    logs/hparam_tuning/run-0007/log.txt
     sweep ━━━━━━━━━━━━━━━━━━━╸━━━━━━━━━━━━  19 done  1 failed  16 left  eta 6 min 40 s   best run-0004 accuracy 0.9125
@@ -50,14 +50,14 @@ class ProgressCounts:
                 self._compare(session)
 
     def begin(self, session: SessionRecord) -> None:
-        """A session is counted from here on; the trial has not failed while it runs."""
+        """Count a session from here on; its trial has not failed while it runs."""
         self._begun.add(session.name)
         self._failed.discard(session.session.trial.number)
-        if session.resumed is not None:  # it was counted when it was put aside
+        if session.resumed is not None:  # it was counted when it was paused
             self.completed -= 1
 
     def end(self, session: SessionRecord) -> None:
-        """Count an ended session, unless it ended in an earlier run and is only told now."""
+        """Count an ended session, unless it ended in an earlier run and is delivered only now."""
         if session.name not in self._begun:
             return
         self._begun.remove(session.name)
@@ -107,7 +107,7 @@ class ProgressCounts:
 
 
 def ended_line(session: SessionRecord, objective: Objective, logdir: Path) -> str:
-    """One line about an ended session: what came of it, or why it failed and where its log is."""
+    """Return one line about an ended session: what came of it, or why it failed and where its log is."""
     outcome = session.outcome
     if not session.status.has_result:
         return f"{session.name} failed ({outcome.kind}): {outcome.message}  {logdir / session.name / 'log.txt'}"
@@ -130,14 +130,14 @@ class PlainProgress:
         pass
 
     def begin(self, session: SessionRecord) -> None:
-        """Nothing to say yet."""
+        """Count it; there is nothing to show yet."""
         self._tally.begin(session)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Nothing: a line per trial is enough."""
+        """Do nothing: a line for each trial is enough."""
 
     def end(self, session: SessionRecord) -> None:
-        """Say what came of it."""
+        """Print what came of the session."""
         self._tally.end(session)
         self._say(f"{ended_line(session, self._objective, self._logdir)}  [{self._tally}]")
 
@@ -197,17 +197,17 @@ class LiveProgress:
         return f"{session.name}  epoch {epoch.epoch + 1}{of}, {since}{shown}  {values}"
 
     def begin(self, session: SessionRecord) -> None:
-        """A line for it."""
+        """Add a line for the session."""
         self._tally.begin(session)
         self._running[session.name] = (session, None)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Its line shows how far it is."""
+        """Show how far the session is."""
         if epoch.session in self._running:
             self._running[epoch.session] = (self._running[epoch.session][0], epoch)
 
     def end(self, session: SessionRecord) -> None:
-        """It scrolls by, and the bar moves."""
+        """Print what came of the session above the bar, and move the bar."""
         self._tally.end(session)
         self._running.pop(session.name, None)
         self._bar.update(self._task, description=str(self._tally), completed=self._tally.done + self._tally.failed)

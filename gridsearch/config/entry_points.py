@@ -1,4 +1,4 @@
-"""The user's functions that a sweep file names, looked for before anything is trained.
+"""Find the user's functions that a sweep file names, before anything is trained.
 
 Their modules are parsed and not imported, which may take as long as TensorFlow takes to import. What cannot be seen in
 this way (a module without source, a name that is made while the module runs) has the benefit of the doubt.
@@ -59,7 +59,7 @@ def _refuse_missing(name: str, folder: Path, where: str) -> None:
 
 
 def _source(module: str, folder: Path) -> Path | None:
-    """The module's file; of a package that is installed, the package's folder, since to find more is to import it."""
+    """Return the module's file; of an installed package only its folder, since finding more would import it."""
     first, *rest = module.split(".")
     for base in (folder, Path.cwd()):
         for file in (base / f"{'/'.join([first, *rest])}.py", base.joinpath(first, *rest, "__init__.py")):
@@ -75,7 +75,7 @@ def _source(module: str, folder: Path) -> Path | None:
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
-    """Every name that is bound or called upon anywhere in a module."""
+    """Yield every name that is bound or called upon anywhere in a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
@@ -90,7 +90,7 @@ class UserCodeError(Exception):
 
 
 def load_entry_point(name: str, folder: Path) -> Callable[..., Any]:
-    """The function that ``module:function`` names, of ``folder``, the working directory or an installed package.
+    """Return the function that ``module:function`` names, of ``folder``, the working directory or an installed package.
 
     Raises:
         UserCodeError: there is no such module or function.

@@ -1,4 +1,4 @@
-"""A sweep file without [hparams] whose model is a ``build_model(hp)``: the function itself declares them."""
+"""Ask a ``build_model(hp)`` for its HParams, where a sweep file has no [hparams]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["add_declared_hparams"]
 
 
 def add_declared_hparams(tables: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """The tables of a sweep file, with the [hparams] that its model declares if it has none of its own.
+    """Return the tables of a sweep file, with the [hparams] that its model declares if it has none of its own.
 
     Raises:
         SweepFileError: the model cannot be asked.

@@ -1,4 +1,4 @@
-"""The sections of a sweep file, validated: pictures, augmentation, model, training, sweep; and what one trial gets.
+"""Validate the sections of a sweep file: pictures, augmentation, model, training, sweep; and what one trial gets.
 
 Every table of the file is a frozen class here; what they must be together is ``config``'s business.
 """
@@ -38,7 +38,7 @@ Flag = Annotated[bool, Field(strict=True)]
 
 
 def _number(value: object) -> object:
-    """A number, or a fraction as text: ``"1/255"``, which TOML cannot write."""
+    """Return a number, or a fraction as text: ``"1/255"``, which TOML cannot write."""
     if isinstance(value, str) and value.count("/") == 1:
         above, below = value.split("/")
         try:
@@ -173,8 +173,8 @@ class Training(Section):
     keep_models: NotNegative = 1
     """How many of the best models stay on disk."""
 
-    def resolved(self, *, with_gpus: bool = True) -> Training:
-        """With a precision of its own in place of "auto": bfloat16 where what trains is made for it.
+    def resolve(self, *, with_gpus: bool = True) -> Training:
+        """Return the section with a precision in place of "auto": bfloat16 where what trains is made for it.
 
         That it trains as well is measured, see benchmarks/RESULTS.md.
         """
@@ -184,7 +184,7 @@ class Training(Section):
         return self.model_copy(update={"precision": "mixed_bfloat16" if native else "float32"})
 
     def retries_after(self, kind: FailureKind) -> int:
-        """How many further attempts a session that failed in this way gets."""
+        """Return how many further attempts a session that failed in this way gets."""
         return self.retries.get(kind, DEFAULT_RETRIES.get(kind, 0))
 
 
@@ -222,7 +222,7 @@ def _one_of(known: tuple[str, ...]) -> AfterValidator:
 
 
 class Sweep(Section):
-    """Which combinations, where, and who is told."""
+    """Which combinations, where they are trained, and which writers are notified."""
 
     strategy: Annotated[str, _one_of(STRATEGIES)] = "grid"
     options: dict[str, Any] = {}
@@ -252,7 +252,7 @@ class Sweep(Section):
     exclude: tuple[dict[str, Any], ...] = ()
     """Rules; a combination that matches one is not trained."""
     writers: tuple[str, ...] = ()
-    """Who is told besides TensorBoard: names of the entry points ``gridsearch.writers``, see ``[writers.NAME]``."""
+    """Writers besides TensorBoard's: names of the entry points ``gridsearch.writers``, see ``[writers.NAME]``."""
 
 
 class Settings(Section):

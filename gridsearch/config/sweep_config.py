@@ -1,16 +1,17 @@
-"""The sweep file: TOML and ``--set`` overrides in, one frozen and validated ``SweepConfig`` out.
+"""Turn a sweep file and ``--set`` overrides into one frozen, validated ``SweepConfig``.
 
     sweep.toml ──tomllib──► tables ──--set──► tables ──pydantic──► SweepConfig ──settings_for(values)──► Settings
                                                                        │
                                                                        └─recipe()──► what decides a result
 
-Everything wrong in a file is told at once, each with file, key, bad value and cure. What is validated here is trusted
-everywhere else.
+Everything wrong in a file is reported at once, each with file, key, bad value and cure. What is validated here is
+trusted everywhere else.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Annotated, Any, Self
 from pydantic import (
     BeforeValidator,
     Field,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -60,6 +62,35 @@ def _is_number(value: Value) -> bool:
     return type(value) in (int, float)
 
 
+SMALLER_IS_BETTER = frozenset(
+    [
+        "loss",
+        "error",
+        "errors",
+        "mse",
+        "mae",
+        "msle",
+        "mape",
+        "rmse",
+        "rmsle",
+        "nll",
+        "logloss",
+        "crossentropy",
+        "perplexity",
+        "hinge",
+        "divergence",
+    ]
+)
+"""Words in a metric's name that say that less of it is better."""
+
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+"""The words of a name such as ``val_meanSquaredError2``."""
+
+
+def _names_an_error(metric: str) -> bool:
+    return any(word.lower() in SMALLER_IS_BETTER for word in WORDS.findall(metric))
+
+
 NETWORK: dict[str, tuple[Callable[[Any], bool], str]] = {
     "num_units": (lambda value: type(value) is int and value > 0, "an int above 0"),
     "dropout": (lambda value: _is_number(value) and 0 <= value < 1, "a number from 0 to below 1"),
@@ -87,6 +118,13 @@ class SweepConfig(Section):
     folder: Path = Field(default_factory=Path.cwd, exclude=True)
     """Where ``[model]`` modules are found: the sweep file's folder. Paths are relative to the working directory."""
 
+    _file: str = PrivateAttr("")
+
+    @property
+    def file(self) -> str:
+        """The sweep file that it was read from, for messages; empty for one made in Python."""
+        return self._file
+
     @model_validator(mode="after")
     def _holds_together(self, info: ValidationInfo) -> Self:
         if self.model.objective:
@@ -110,7 +148,7 @@ class SweepConfig(Section):
             raise KeyedError(key, error) from error
 
     def _check_swept(self, hparam: HParam) -> None:
-        """Somebody must take an HParam, and every value of it: a setting of that name, or else the model."""
+        """Refuse an HParam with a value that neither a setting of its name nor the model takes."""
         name, section = hparam.name, self.swept_section(hparam.name)
         try:
             if name in HOUSEKEEPING:
@@ -143,7 +181,7 @@ class SweepConfig(Section):
                 raise ValueError(f"{value!r} is not {words}")
 
     def swept_section(self, name: str) -> str | None:
-        """The section whose setting an HParam of this name sweeps, or None if it is the model's own."""
+        """Return the section whose setting an HParam of this name sweeps, or None if it is the model's own."""
         if self.model.objective:
             return None
         return next((section for section, kind in SECTIONS.items() if name in kind.model_fields), None)
@@ -187,25 +225,35 @@ class SweepConfig(Section):
 
     @property
     def objective(self) -> Objective:
-        """The metric and its direction."""
+        """The metric and its direction; where ``sweep.goal`` is not set, words in the metric's name decide."""
         metric = self.sweep.metric.removeprefix("val_")
-        smaller = any(word in metric.lower() for word in ("loss", "error", "mse", "mae"))
-        maximize = self.sweep.goal != "min" if self.sweep.goal else not smaller
+        maximize = self.sweep.goal != "min" if self.sweep.goal else not _names_an_error(metric)
         return Objective(metric, maximize, with_loss=not self.model.objective)
 
+    def with_recorded_goal(self, recorded: Objective | None) -> SweepConfig:
+        """Return the sweep with the goal that its record has, where the file does not set one.
+
+        Args:
+            recorded: of the record; None if there is none.
+        """
+        if recorded is None or self.sweep.goal or recorded.maximize == self.objective.maximize:
+            return self
+        goal = "max" if recorded.maximize else "min"
+        return self.model_copy(update={"sweep": self.sweep.model_copy(update={"goal": goal})})
+
     def settings_for(self, values: Combination) -> Settings:
-        """The settings of one trial: HParams named like a setting take its place."""
+        """Return the settings of one trial: HParams named like a setting take its place."""
         sections: dict[str, Section] = {name: getattr(self, name) for name in SECTIONS}
         for section in sections:
             swept = {name: value for name, value in values.items() if self.swept_section(name) == section}
             sections[section] = self._with(section, swept) if swept else sections[section]
         if not self.model.objective:
             training: Training = sections["training"]  # type: ignore[assignment]  # the section of that name is
-            sections["training"] = training.resolved(with_gpus=self.sweep.gpus != 0)
+            sections["training"] = training.resolve(with_gpus=self.sweep.gpus != 0)
         return Settings(**sections, model=self.model, folder=self.folder)  # type: ignore[arg-type]
 
     def recipe(self) -> dict[str, Any]:
-        """Everything besides HParam values that decides a result, flat: ``{"data.image_size": 150, ...}``.
+        """Return everything besides HParam values that decides a result, flat: ``{"data.image_size": 150, ...}``.
 
         Where the pictures lie is not part of it (what they are is, see ``datasets``), nor is what an HParam sweeps.
         """
@@ -213,7 +261,7 @@ class SweepConfig(Section):
         used = {"model", "training"} | (set() if self.model.objective else {"data", "augmentation"})
         tables = self.model_dump(mode="json", include=used)
         if not self.model.objective:
-            tables["training"] = self.training.resolved(with_gpus=self.sweep.gpus != 0).model_dump(mode="json")
+            tables["training"] = self.training.resolve(with_gpus=self.sweep.gpus != 0).model_dump(mode="json")
         left_out = HOUSEKEEPING | {"train", "validation"}
         recipe = {
             f"{section}.{key}": value
@@ -224,7 +272,7 @@ class SweepConfig(Section):
         return recipe | {"sweep.metric": self.objective.metric}
 
     def tables(self) -> dict[str, Any]:
-        """The sweep as tables that a sweep file could hold, with only what was set."""
+        """Return the sweep as tables that a sweep file could hold, with only what was set."""
         tables: dict[str, Any] = self.model_dump(mode="json", exclude={"hparams", "folder"}, exclude_unset=True)
         grids = [{hparam.name: hparam_table(hparam) for hparam in grid} for grid in self.hparams]
         return {"hparams": grids[0] if len(grids) == 1 else grids} | {k: drop_none(v) for k, v in tables.items()}
@@ -252,7 +300,7 @@ class SweepConfig(Section):
 
     @classmethod
     def validate_tables(cls, tables: Mapping[str, Any], *, where: str, folder: Path) -> SweepConfig:
-        """``SweepConfig`` of tables as ``tomllib`` reads them; errors are told as the file's.
+        """Return the ``SweepConfig`` of tables as ``tomllib`` reads them; errors name the file.
 
         Raises:
             SweepFileError: see ``load``.
@@ -260,6 +308,8 @@ class SweepConfig(Section):
         if "folder" in tables:  # a field, but not a key of the file
             raise SweepFileError("folder: unknown key; it is where the sweep file lies", where=where)
         try:
-            return cls.model_validate({**tables, "folder": folder})
+            config = cls.model_validate({**tables, "folder": folder})
         except ValidationError as error:
             raise explain_errors(error, where, cls) from None
+        config._file = where
+        return config

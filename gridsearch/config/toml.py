@@ -1,4 +1,4 @@
-"""The sweep file as text: TOML to tables and back, tables to HParams and back, errors to file, key, value and cure.
+"""Read a sweep file's TOML and overrides, and turn pydantic's errors into file, key, value and cure.
 
 Nothing here knows which sections there are; ``config`` does, and trusts what comes out.
 """
@@ -28,14 +28,14 @@ SHOWN = 60
 
 
 def drop_none(value: Any) -> Any:
-    """The same tables less every key that is None, which TOML cannot write."""
+    """Return the same tables less every key that is None, which TOML cannot write."""
     if isinstance(value, dict):
         return {key: drop_none(item) for key, item in value.items() if item is not None}
     return value
 
 
 def read_tables(file: Path) -> dict[str, Any]:
-    """A TOML file's tables.
+    """Return a TOML file's tables.
 
     Raises:
         SweepFileError: there is no such file, or it is not TOML.
@@ -78,7 +78,7 @@ def apply_override(tables: dict[str, Any], override: str) -> None:
 
 
 def explain_errors(error: ValidationError, where: str, model: type[BaseModel]) -> SweepFileError:
-    """Pydantic's errors as lines of key, problem, value and cure."""
+    """Return pydantic's errors as lines of key, problem, value and cure."""
     lines = []
     for each in error.errors():
         unknown = each["type"] == "extra_forbidden"
@@ -104,7 +104,7 @@ def _line(path: Sequence[str], each: Any, model: type[BaseModel], message: str) 
 
 
 def _fields_of(model: type[BaseModel], section: Sequence[str]) -> list[str]:
-    """The keys that a section may have, or the sections themselves."""
+    """Return the keys that a section may have, or the sections themselves."""
     fields = model.model_fields
     for part in section:
         kind = fields[part].annotation if part in fields else None
@@ -118,7 +118,7 @@ def _short(text: str) -> str:
 
 
 def _is_branch(part: object) -> bool:
-    """Whether a part of pydantic's location names a branch of a union instead of a key."""
+    """Return whether a part of pydantic's location names a branch of a union instead of a key."""
     return isinstance(part, str) and (part.endswith("]") or part in ("int", "float", "constrained-int"))
 
 

@@ -15,7 +15,8 @@ from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.domain import HParam, Value
 from gridsearch.hparams.tables import hparam_table
 from gridsearch.record.journal import Journal
-from gridsearch.runner.sweep import complete_recipe, write_experiment_if_new
+from gridsearch.runner.pictures import complete_recipe
+from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.trials import (
     Epoch,
     FailureKind,
@@ -85,7 +86,7 @@ def import_into(source: ForeignSweep, logdir: Path | None, config: SweepConfig |
             makes a record of their own.
 
     Raises:
-        HomeError: the log directory is in use, or of another recipe.
+        LogdirError: the log directory is in use, or of another recipe.
         DataError: the sweep's pictures cannot be trained on.
         UserError: the sweep's objective is not what the source reports, or goes the other way; or a value is of
             another type than the sweep declares.

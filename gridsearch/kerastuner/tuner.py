@@ -100,7 +100,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             fit_kwargs: likewise; ``epochs``, ``batch_size``, ``validation_split``, ...
 
         Raises:
-            HomeError: the log directory is in use, or was searched with other data or settings.
+            LogdirError: the log directory is in use, or was searched with other data or settings.
             UserError: the objective is not among what training reports.
             StrategyError: the oracle has failed; what was finished is recorded.
         """

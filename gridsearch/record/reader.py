@@ -47,7 +47,7 @@ from gridsearch.trials import (
     TrialRecord,
 )
 
-__all__ = ["Record", "find_remains", "read_epochs", "read_history"]
+__all__ = ["Record", "find_remains", "read_epochs", "read_history", "read_objective"]
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,23 @@ def _session(row: tuple[Any, ...], trials: Mapping[int, Trial]) -> SessionRecord
 
 def _numbers(metrics: Any) -> dict[str, float]:
     return {str(name): float(value) for name, value in metrics.items()}
+
+
+def read_objective(logdir: Path) -> Objective | None:
+    """Return the recorded metric and its goal; None if nothing was ever trained.
+
+    Raises:
+        LogdirError: as ``Record.read``.
+    """
+    file = logdir / DATABASE
+    with explain_database_errors(file):
+        if not file.is_file():
+            return None
+        with closing(connect(file, readonly=True)) as database, explain_damage(file):
+            if not check_version(database, file) or not anything_trained(database):
+                return None
+            row = database.execute("SELECT value FROM sweep WHERE key = 'objective'").fetchone()
+            return None if row is None else Objective(**json.loads(row[0]))
 
 
 def read_epochs(logdir: Path) -> dict[str, dict[int, Mapping[str, float]]]:

@@ -25,7 +25,7 @@ def refuse_other_recipe(
     before pictures were looked at there are none.
 
     Raises:
-        HomeError: with every key that differs, what is recorded and what is wanted.
+        LogdirError: with every key that differs, what is recorded and what is wanted.
     """
     defaults = {hparam.name: hparam.default for hparam in hparams}
     differing = []
@@ -63,7 +63,11 @@ def _differs_as_shift(name: str, was: object, now: object) -> bool:
 
 
 def refuse_other_goal(recorded: bool, wanted: bool, logdir: Path) -> None:
-    """Raise HomeError where more was better and is no longer, or the other way round."""
+    """Refuse a goal that is not the recorded one.
+
+    Raises:
+        LogdirError: more was better and is no longer, or the other way round.
+    """
     if recorded != wanted:
         was, now = ("max" if maximize else "min" for maximize in (recorded, wanted))
         cure = "Name another directory with --logdir: best epochs and models were chosen for the goal recorded here."

@@ -1,4 +1,4 @@
-"""The page's own files: one style sheet, and scripts that make one."""
+"""Read the page's own files: one style sheet, and scripts that are joined into one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def _part(name: str) -> str:
 
 
 def style() -> str:
-    """The style sheet."""
+    """Return the style sheet."""
     return _part("style.css")
 
 
 def script() -> str:
-    """All scripts as one, which defines ``showFile()`` and ``showLive()``."""
+    """Return all scripts as one, which defines ``showFile()`` and ``showLive()``."""
     return '"use strict";\n' + "\n".join(_part(name) for name in SCRIPTS)

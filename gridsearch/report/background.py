@@ -1,4 +1,4 @@
-"""The report at the end of a sweep, written by a process of its own.
+"""Write the report at the end of a sweep in a process of its own.
 
 The runner stays as light as it was: what the analyses import is not for it. And whatever goes wrong with a report,
 the sweep it tells of has ended well.

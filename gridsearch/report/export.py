@@ -1,4 +1,4 @@
-"""The record as a table that other programs read: a row for each session, or for each epoch of each session.
+"""Write the record as a table that other programs read: a row for each session, or for each epoch of each session.
 
 Columns are ``trial``, ``session``, ``repeat``, ``attempt``, ``status``, ``kind``, ``seed``, then the HParams, then the
 metrics. A metric named like an HParam, or like one of the first, is prefixed by ``metric.``; so is an HParam by
@@ -26,12 +26,12 @@ FIRST = ("trial", "session", "repeat", "attempt", "status", "kind", "seed", "epo
 
 
 def sessions(record: Record) -> list[Row]:
-    """A row for each session that has ended, with its final metrics."""
+    """Return a row for each session that has ended, with its final metrics."""
     return [_row(session, session.outcome.metrics) for session in record.sessions if session.ended is not None]
 
 
 def history(record: Record) -> list[Row]:
-    """A row for each epoch of each session."""
+    """Return a row for each epoch of each session."""
     epochs = read_epochs(record.logdir)
     return [
         _row(session, metrics, epoch + 1)
@@ -59,7 +59,7 @@ def _row(session: SessionRecord, metrics: Mapping[str, float], epoch: int | None
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """Rows as CSV with a header of every column that one of them has; what a row lacks is empty."""
+    """Return rows as CSV with a header of every column that one of them has; what a row lacks is empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
@@ -69,12 +69,12 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Rows as a JSON array of objects; NaN and infinity, which JSON cannot write, are null."""
+    """Return rows as a JSON array of objects; NaN and infinity, which JSON cannot write, are null."""
     return json.dumps([{name: _finite(value) for name, value in row.items()} for row in rows], indent=1) + "\n"
 
 
 def as_parquet(rows: Sequence[Row]) -> bytes:
-    """Rows as a Parquet file, a column for each name; what a row lacks is null, NaN stays NaN.
+    """Return rows as a Parquet file, a column for each name; what a row lacks is null, NaN stays NaN.
 
     Raises:
         UserError: pyarrow, which writes it, is not installed.

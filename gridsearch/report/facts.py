@@ -1,4 +1,4 @@
-"""The record as the JSON that a page draws: columns of trials, what the analyses found, curves, failures, cost.
+"""Collect what the page draws from the record, as JSON: columns of trials, analyses, curves, failures, cost.
 
 Everything is plain text and numbers; nothing here is markup, and the page puts all of it in place as text.
 """
@@ -44,7 +44,7 @@ WIDE = 10.0
 
 
 def collect_facts(record: Record, epochs: Epochs, now: float | None = None) -> Facts:
-    """Everything that the page shows of a record.
+    """Return everything that the page shows of a record.
 
     Args:
         record: the sweep.
@@ -93,12 +93,12 @@ def _text(value: object) -> str:
 
 
 def _finite(value: float | None) -> float | None:
-    """All digits; None for what JSON cannot write."""
+    """Return a number with all digits; None for what JSON cannot write."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def _short(value: float | None) -> float | None:
-    """Six significant digits, which no pixel can tell from all of them; None for what JSON cannot write."""
+    """Return six significant digits, more than a pixel can show; None for what JSON cannot write."""
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
 
 
@@ -115,7 +115,7 @@ def _axis(column: Column) -> Facts:
 
 
 def _is_logarithmic(hparam: HParam, values: Iterable[Any]) -> bool:
-    """A log domain, or a list of positive numbers that spans decades, as in 0.1, 0.01, 0.001."""
+    """Return whether this is a log domain, or a list of positive numbers that spans decades, as in 0.1, 0.01, 0.001."""
     known = [float(value) for value in values if value is not None]
     if not known or min(known) <= 0:
         return False
@@ -138,7 +138,7 @@ def _trials(record: Record, columns: Sequence[Column], metrics: Iterable[str]) -
 
 
 def _analysis(table: Table) -> Facts:
-    """What each analysis found, or in what words it refused."""
+    """Return what each analysis found, or in what words it refused."""
     return {
         "n": table.n,
         "left_out": table.left_out,
@@ -157,14 +157,14 @@ def _or_words(found: Callable[[], Any]) -> Facts:
 
 
 def _front(record: Record, metric: str) -> list[int]:
-    """The Pareto front of time and a metric as indices of trials, fastest first."""
+    """Return the Pareto front of time and a metric as indices of trials, fastest first."""
     at = _index(record)
     better = _more_is_better(record.objective, metric)
     return [at[trial.trial.number] for trial in fastest_best(record, metric, maximize=better)]
 
 
 def _curves(record: Record, epochs: Epochs) -> Facts:
-    """Sessions that have reported epochs, with the metrics that most of them have, the objective first."""
+    """Return sessions that have reported epochs, with the metrics that most of them have, the objective first."""
     sessions = [(i, s) for i, trial in enumerate(record.trials) for s in trial.latest.values() if epochs.get(s.name)]
     common = Counter(name for _, session in sessions for name in epochs[session.name][max(epochs[session.name])])
     first = [f"val_{record.objective.metric}", record.objective.metric, "val_loss", "loss"]
@@ -198,7 +198,7 @@ def _failures(record: Record) -> list[Facts]:
 
 
 def _log(logdir: Path, session: str) -> str:
-    """The end of a session's log; empty if there is none, or if it leads out of the log directory by a link."""
+    """Return the end of a session's log; empty if there is none, or if it leads out of the log directory by a link."""
     file = logdir / session / "log.txt"
     try:
         if not file.resolve().is_relative_to(logdir.resolve()) or not file.is_file():
@@ -215,7 +215,7 @@ OF_ITS_OWN = {"pid", "classes"}
 
 
 def _provenance(record: Record) -> dict[str, str]:
-    """What the sessions ran on and from; several answers where they differ."""
+    """Return what the sessions ran on and from; several answers where they differ."""
     found: dict[str, list[str]] = {}
     for session in record.sessions:
         for key, value in session.outcome.provenance.items():
@@ -227,7 +227,7 @@ def _provenance(record: Record) -> dict[str, str]:
 
 
 def _cost(record: Record, now: float) -> Facts:
-    """Seconds: of all sessions, of those that came to nothing, from the first beginning to the last end."""
+    """Return seconds: of all sessions, of those that came to nothing, from the first beginning to the last end."""
 
     def seconds(session: SessionRecord) -> float:
         at_work = record.held and session.ended is None

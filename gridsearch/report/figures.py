@@ -1,4 +1,4 @@
-"""The report's figures as PNG and SVG, for papers and slides; drawn by matplotlib from the facts that the page draws.
+"""Draw the report's figures as PNG and SVG with matplotlib, from the same facts as the page.
 
     parallel, importance, effects, interaction, curves, time        one PNG and one SVG of each that there is data for
 
@@ -59,7 +59,7 @@ def write_figures(facts: Facts, folder: Path, metric: str | None = None) -> list
         The files, a PNG and an SVG for each figure.
 
     Raises:
-        HomeError: the folder cannot be written.
+        LogdirError: the folder cannot be written.
     """
     metric = metric or str(facts["objective"]["metric"])
     written = []
@@ -82,7 +82,7 @@ def _short(text: object, most: int = LONGEST) -> str:
 
 
 def _strengths(facts: Facts, metric: str) -> list[float | None]:
-    """0 for the worst value of the metric, 1 for the best, None where there is none."""
+    """Return 0 for the worst value of the metric, 1 for the best, None where there is none."""
     values = facts["trials"]["mean"].get(metric, [])
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
@@ -133,7 +133,7 @@ def _parallel(facts: Facts, metric: str) -> Figure | None:
 
 
 def _axis(facts: Facts, i: int) -> tuple[list[float | None], list[tuple[float, str]], str]:
-    """An HParam's axis: where each trial lies from 0 to 1, the ticks, the name."""
+    """Return an HParam's axis: where each trial lies from 0 to 1, the ticks, the name."""
     hparam, levels = facts["hparams"][i], facts["trials"]["levels"][i]
     if hparam["category"]:
         last = max(1, len(hparam["levels"]) - 1)
@@ -194,7 +194,7 @@ def _effects(facts: Facts, metric: str) -> Figure | None:
 
 
 def _interaction(facts: Facts, metric: str) -> Figure | None:
-    """The pair that explains most where that is known, else the two most important HParams."""
+    """Return the pair that explains most where that is known, else the two most important HParams."""
     names = [hparam["name"] for hparam in facts["hparams"]]
     analysed = facts["analysis"].get(metric, {})
     variance = analysed.get("variance", {}).get("found")

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: facts, style and scripts inside, no network.
+"""Write the report as one HTML file that needs nothing else: facts, style and scripts inside, no network.
 
 Facts lie in a data block as JSON with every ``<`` escaped, so that no value can end the block; the scripts put text in
 place by ``textContent`` only. A content security policy names the scripts by their digest: should a value ever
@@ -43,13 +43,13 @@ PAGE = """<!doctype html>
 
 
 def as_json(facts: Facts) -> str:
-    """Facts as JSON that may stand inside a script element."""
+    """Return facts as JSON that may stand inside a script element."""
     text = json.dumps(facts, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def page(facts: Facts) -> str:
-    """The whole file."""
+    """Return the whole file."""
     run = f"(() => {{{script()}\nshowFile();}})();"
     policy = f"default-src 'none'; img-src data:; style-src {_digest(style())}; script-src {_digest(run)}"
     title = html.escape(f"{facts['title']}: {facts['objective']['metric']}")
@@ -69,7 +69,7 @@ def write_report(record: Record, file: Path | None = None, facts: Facts | None =
         facts: the record's, where they are known already.
 
     Raises:
-        HomeError: it cannot be written there.
+        LogdirError: it cannot be written there.
     """
     file = file or record.logdir
     file = file / REPORT if file.is_dir() else file

@@ -1,4 +1,4 @@
-"""The report as a tab of TensorBoard: the same page, live, for every sweep below the log directory.
+"""Show the report as a tab of TensorBoard: the same page, live, for every sweep below its log directory.
 
     GET index.js, style.css      the page
         sweeps                   names of the sweeps, paths relative to the log directory
@@ -52,15 +52,15 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
         self._locks: dict[str, threading.Lock] = {}
 
     def is_active(self) -> bool:
-        """Whether there is a sweep to show."""
+        """Return whether there is a sweep to show."""
         return bool(self._sweeps())
 
     def frontend_metadata(self) -> Any:
-        """The tab: its title, and the module that draws it in a frame; it refreshes by itself."""
+        """Return the tab: its title, and the module that draws it in a frame; it refreshes by itself."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Sweep", disable_reload=True)
 
     def get_plugin_apps(self) -> dict[str, Respond]:
-        """Routes to what answers them."""
+        """Return routes to what answers them."""
         return {
             "/index.js": self._script,
             "/style.css": self._style,
@@ -69,7 +69,7 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
         }
 
     def _sweeps(self) -> dict[str, Path]:
-        """Homes by name; looked for again every few seconds."""
+        """Return log directories by name; they are looked for again every few seconds."""
         with self._lock:
             at, found = self._found
             if self._logdir is not None and time.monotonic() - at >= LOOK_AGAIN:
@@ -103,7 +103,7 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
         return _answer(start_response, "application/json", self._answer_for(name, logdir, known))
 
     def _answer_for(self, name: str, logdir: Path, known: str) -> bytes:
-        """A sweep's facts as JSON, made once for each state of its record."""
+        """Return a sweep's facts as JSON, made once for each state of its record."""
         from gridsearch.errors import GridsearchError
         from gridsearch.record.reader import Record, read_epochs
 
@@ -126,7 +126,7 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
         return head[:-1].encode() + b', "facts": ' + facts + b"}"
 
     def _lock_of(self, name: str) -> threading.Lock:
-        """One page at a time is made of a sweep: several windows must not take the processor from the trials."""
+        """Return the lock by which one page of a sweep is made at a time: windows must not take processors from trials."""
         with self._lock:
             return self._locks.setdefault(name, threading.Lock())
 
@@ -137,7 +137,7 @@ def _version(logdir: Path) -> str:
 
 
 def sweeps_below(logdir: Path) -> dict[str, Path]:
-    """Every sweep's log directory in a log directory, by its path relative to it; the directory itself is ".".
+    """Return every sweep's log directory in a log directory, by its path relative to it; the directory itself is ".".
 
     Links that lead out of the log directory are not followed, whether of folders or of ``sweep.db`` itself; below a
     logdir there is no other.

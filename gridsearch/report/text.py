@@ -1,4 +1,4 @@
-"""Plain tables and words for terminals, files and pipes: the same text everywhere, one line a row."""
+"""Format tables and values as plain text: the same on terminals, in files and in pipes, one line a row."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["align_columns", "format_duration", "format_leaderboard", "format_met
 
 
 def format_value(value: object) -> str:
-    """A value as one line of printable text: control characters escaped, floats as Python writes them."""
+    """Return a value as one line of printable text: control characters escaped, floats as Python writes them."""
     text = value if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def format_values(values: Combination) -> str:
-    """``num_units=256 dropout=0.1``."""
+    """Return ``num_units=256 dropout=0.1``."""
     return " ".join(f"{format_value(name)}={format_value(value)}" for name, value in values.items())
 
 
 def format_metric(value: float | None) -> str:
-    """A metric with four decimals; with more digits or by powers of ten where these would say little or nothing."""
+    """Return a metric with four decimals; with more digits or a power of ten where these say too little."""
     if value is None:
         return "no value"
     if value == 0 or 1e-3 <= abs(value) < 1e4:
@@ -32,7 +32,7 @@ def format_metric(value: float | None) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    """Return ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -42,7 +42,7 @@ def format_duration(seconds: float) -> str:
 
 
 def align_columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell, two spaces apart; numbers to the right."""
+    """Return columns as wide as their widest cell, two spaces apart; numbers to the right."""
     cells = [list(header), *(list(row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     numeric = [all(_is_number(row[column]) for row in cells[1:]) for column in range(len(header))]
@@ -60,7 +60,7 @@ def _is_number(text: str) -> bool:
 
 
 def format_leaderboard(record: Record, top: int | None = None) -> str:
-    """The best trials first: objective, its best epoch, loss, time, HParam values; repeats as mean ± deviation."""
+    """Return the trials, best first: objective, its best epoch, loss, time, values; repeats as mean ± deviation."""
     trials = record.ranked()[:top]
     names = list(dict.fromkeys(name for trial in trials for name in trial.trial.values))
     columns = [column for column in record.objective.columns if any(t.values_of(column) for t in trials)]

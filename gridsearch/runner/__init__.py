@@ -1,6 +1,7 @@
 """Run a sweep: what is left to do, the loop that does it, and what stays on disk afterwards.
 
 sweep.py          puts a sweep together: data, record, strategy, executor, writers
+pictures.py       its pictures: inspected, fingerprinted, decoded
 runner.py         the only loop
 session_book.py   the way of a session through record and writers
 plan.py           what is left to do, and the queue of sessions that wait

@@ -12,8 +12,8 @@ from gridsearch.executors.placement import Place, choose_places
 from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.record.reader import Record
 from gridsearch.record.recipe import refuse_other_recipe
+from gridsearch.runner.pictures import complete_recipe
 from gridsearch.runner.plan import load_config
-from gridsearch.runner.sweep import complete_recipe
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, Outcome, SessionRecord, Status, Verdict
 
@@ -48,7 +48,7 @@ def rerun(logdir: Path, name: str) -> Rerun:
 
     Raises:
         UserError: there is no such session, or it has no result to compare with.
-        HomeError: pictures or settings are no longer those it was trained with.
+        LogdirError: pictures or settings are no longer those it was trained with.
     """
     record = Record.read(logdir)
     session = _find(record, name)

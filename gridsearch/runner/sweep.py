@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridsearch.config.entry_points import refuse_missing_functions
@@ -15,13 +14,13 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, NothingRecorded, UserError
 from gridsearch.executors import Executor, SupportsAnswers
 from gridsearch.executors.inline import InlineExecutor
-from gridsearch.hparams.combination import Combination
 from gridsearch.record.journal import Journal
-from gridsearch.record.reader import Record
-from gridsearch.record.recipe import FINGERPRINT, refuse_other_goal, refuse_other_recipe
+from gridsearch.record.reader import Record, read_objective
+from gridsearch.record.recipe import refuse_other_goal, refuse_other_recipe
+from gridsearch.runner.pictures import check_keras_json, complete_recipe, decode_pictures
 from gridsearch.runner.plan import Plan, make_plan
 from gridsearch.runner.runner import Limits, Runner
-from gridsearch.strategies import SupportsVerdicts
+from gridsearch.strategies import Strategy, SupportsVerdicts
 from gridsearch.strategies.factory import choose_strategy
 from gridsearch.system.files import explain_os_errors
 from gridsearch.system.signals import StopRequest
@@ -30,21 +29,9 @@ from gridsearch.writers.factory import backfill_command, refuse_unknown
 from gridsearch.writers.isolated import IsolatedWriter
 
 if TYPE_CHECKING:
-    from gridsearch.datasets.inspection import DataSummary
+    pass
 
-__all__ = [
-    "Preview",
-    "SweepResult",
-    "complete_recipe",
-    "inspect_pictures",
-    "preview",
-    "sweep",
-    "write_experiment_if_new",
-]
-
-
-DECODING = ("train", "validation", "image_size", "color_mode", "interpolation")
-"""Settings that make another store of decoded pictures."""
+__all__ = ["Preview", "SweepResult", "preview", "sweep", "write_experiment_if_new"]
 
 
 @dataclass(frozen=True)
@@ -69,18 +56,51 @@ def preview(config: SweepConfig, *, retry: bool = False) -> Preview:
 
     Raises:
         SweepFileError: it names a function that is not there.
-        HomeError: there is a record that cannot be read, or is of another recipe or goal.
+        LogdirError: there is a record that cannot be read, or is of another recipe or goal.
     """
+    with _naming_file(config):
+        config, _ = _prepare(config)
+        logdir = config.sweep.logdir
+        try:
+            record = Record.read(logdir)
+        except NothingRecorded:
+            record = None
+        if record is not None and record.trained:
+            refuse_other_recipe(record.recipe, config.recipe(), config.space.hparams, logdir)
+            refuse_other_goal(record.objective.maximize, config.objective.maximize, logdir)
+        return Preview(config, make_plan(config, record, retry=retry), record)
+
+
+def _prepare(config: SweepConfig) -> tuple[SweepConfig, Strategy]:
+    """Return the sweep with its recorded goal, and its strategy; refuse what cannot be run, before anything is trained.
+
+    Raises:
+        UserError: a strategy, sampler, pruner, option, writer or function that is not there; a damaged record.
+    """
+    config = config.with_recorded_goal(read_objective(config.sweep.logdir))
+    strategy = choose_strategy(config)
+    refuse_unknown(config.sweep.writers)
     refuse_missing_functions(config)
-    logdir = config.sweep.logdir
+    return config, strategy
+
+
+SECTION = re.compile(r"(data|augmentation|model|training|sweep|writers|hparams)\.")
+
+
+@contextmanager
+def _naming_file(config: SweepConfig) -> Iterator[None]:
+    """Put the sweep file's name before a key that an error names.
+
+    Raises:
+        UserError: the same, with the file.
+    """
     try:
-        record = Record.read(logdir)
-    except NothingRecorded:
-        record = None
-    if record is not None and record.trained:
-        refuse_other_recipe(record.recipe, config.recipe(), config.space.hparams, logdir)
-        refuse_other_goal(record.objective.maximize, config.objective.maximize, logdir)
-    return Preview(config, make_plan(config, record, retry=retry), record)
+        yield
+    except UserError as error:
+        if config.file and SECTION.match(error.where):
+            where = f"{config.file}: {error.where}"
+            raise type(error)(error.problem, where=where, cure=error.cure) from error.__cause__
+        raise
 
 
 def sweep(
@@ -111,13 +131,24 @@ def sweep(
         DataError: the pictures cannot be trained on.
         UserError: the user's keras.json has a value that Keras cannot be imported with.
         SweepFileError: it names a function that is not there, or a writer that cannot be had.
-        HomeError: the log directory is in use, of another recipe, damaged or not writable.
+        LogdirError: the log directory is in use, of another recipe, damaged or not writable.
         Interrupted: Ctrl-C or SIGTERM; what was running is closed, and the same call goes on.
     """
-    limits, strategy = limits or Limits(), choose_strategy(config)
-    refuse_unknown(config.sweep.writers)
-    refuse_missing_functions(config)
-    _check_keras_json(config, warn)
+    with _naming_file(config):
+        return _sweep(config, limits or Limits(), writers, displays, provenance or {}, warn, on_decoded)
+
+
+def _sweep(
+    config: SweepConfig,
+    limits: Limits,
+    writers: Sequence[Writer],
+    displays: Callable[[Plan, Record, int], Sequence[Writer]],
+    provenance: Mapping[str, Any],
+    warn: Callable[[str], None],
+    on_decoded: Callable[[int, int], None],
+) -> SweepResult:
+    config, strategy = _prepare(config)
+    check_keras_json(config, warn)
     recipe = complete_recipe(config, warn)
     from gridsearch.writers.tensorboard.events import EventsWriter
 
@@ -130,7 +161,7 @@ def sweep(
         if plan.left:
             try:
                 with stop.interrupts():
-                    _decode_pictures(config, warn, on_decoded)
+                    decode_pictures(config, warn, on_decoded)
             except KeyboardInterrupt:
                 raise Interrupted("interrupted: the same command goes on from here") from None
         with (
@@ -153,7 +184,7 @@ def sweep(
                 stop,
                 displays=[*displays(plan, before, executor.slots), *isolated],
                 limits=limits,
-                provenance={"host": socket.gethostname(), **(provenance or {})},
+                provenance={"host": socket.gethostname(), **provenance},
                 warn=warn,
             )
             runner.run()
@@ -185,90 +216,6 @@ def _executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executor:
     # How many of those at a rung will go on, nobody knows beforehand.
     wanted = len(found) if config.pauses_trials else max(1, plan.left * config.training.repeats)
     return ProcessExecutor(found[:wanted])
-
-
-def _decode_pictures(config: SweepConfig, warn: Callable[[str], None], on_decoded: Callable[[int, int], None]) -> None:
-    """Build the stores of decoded pictures that trials will ask for, so that none waits for another to build one."""
-    beyond = config.augmentation.beyond_fast
-    if config.model.objective or config.training.engine != "fast":
-        return
-    if beyond:
-        warn(f"pictures by the stock engine, not the fast one, because of {beyond}")
-        return
-    from gridsearch.training.cache import Decoding, Unstorable, open_pictures
-
-    swept = [h for h in config.space.hparams if h.name in DECODING]
-    for values in itertools.product(*(h.domain.values for h in swept)):
-        data = config.settings_for(Combination(dict(zip((h.name for h in swept), values, strict=True)))).data
-        try:
-            for folder in (data.train, data.validation):
-                open_pictures(folder, Decoding.of(data), warn=warn, on_progress=on_decoded)
-        except Unstorable as error:
-            warn(f"pictures by the stock engine, not the fast one, because of {error}")
-
-
-def _check_keras_json(config: SweepConfig, warn: Callable[[str], None]) -> None:
-    """Say what of the user's ``keras.json`` sweeps do not use; refuse what Keras cannot be imported with."""
-    if not config.model.objective:
-        from gridsearch.training.keras_json import check_keras_json
-
-        for line in check_keras_json():
-            warn(line)
-
-
-def complete_recipe(config: SweepConfig, warn: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
-    """Return the sweep's recipe with a fingerprint of its pictures, which are checked on the way.
-
-    Args:
-        config: the sweep.
-        warn: called with a line about files in the data folders that are not used.
-
-    Raises:
-        DataError: pictures are missing, broken or in the wrong place.
-    """
-    found = inspect_pictures(config)
-    for note in dict.fromkeys(note for summary in found.values() for note in summary.notes):
-        warn(note)
-    return config.recipe() | {
-        FINGERPRINT + (f" of {train} and {validation}" if len(found) > 1 else ""): summary.fingerprint
-        for (train, validation), summary in found.items()
-    }
-
-
-def inspect_pictures(
-    config: SweepConfig, *, deep: bool = False, on_progress: Callable[[int, int], None] | None = None
-) -> dict[tuple[Path, Path], DataSummary]:
-    """Return what is in the folders that trials train on and are validated on, by the two; {} without pictures.
-
-    Args:
-        config: the sweep.
-        deep: whether to decode every picture.
-        on_progress: called with the pictures done and their total, for each two folders.
-
-    Raises:
-        DataError: pictures are missing, broken or in the wrong place.
-    """
-    if config.model.objective:
-        return {}
-    from gridsearch.datasets.inspection import inspect
-
-    swept = {h.name: h.domain.values for h in config.space.hparams}
-    largest = max(int(size) for size in swept.get("batch_size", (config.data.batch_size,)))
-    modes = [str(mode) for mode in swept.get("color_mode", (config.data.color_mode,))]
-    return {
-        (train, validation): inspect(
-            train, validation, batch_size=largest, color_modes=modes, deep=deep, on_progress=on_progress
-        )
-        for train, validation in _folders(config)
-    }
-
-
-def _folders(config: SweepConfig) -> list[tuple[Path, Path]]:
-    """Return every pair of folders that a trial may train on; more than one where an HParam sweeps them."""
-    swept = {h.name: h.domain.values for h in config.space.hparams if h.name in ("train", "validation")}
-    trains = [Path(str(value)) for value in swept.get("train", (config.data.train,))]
-    validations = [Path(str(value)) for value in swept.get("validation", (config.data.validation,))]
-    return [(train, validation) for train in trains for validation in validations]
 
 
 def write_experiment_if_new(journal: Journal, config: SweepConfig, *, outside: bool = False) -> None:

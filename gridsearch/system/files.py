@@ -35,7 +35,7 @@ def explain_os_errors(file: Path) -> Iterator[None]:
         file: what is read or written inside, named in the message.
 
     Raises:
-        HomeError: in place of ``OSError``.
+        LogdirError: in place of ``OSError``.
     """
     try:
         yield

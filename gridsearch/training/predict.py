@@ -48,7 +48,7 @@ def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> I
         float32 of shape (classes,), one for each picture.
 
     Raises:
-        HomeError: the model cannot be loaded, or its pictures were normalised by statistics that are not kept.
+        LogdirError: the model cannot be loaded, or its pictures were normalised by statistics that are not kept.
         DataError: a picture cannot be read.
     """
     use_keras_defaults()

@@ -41,7 +41,7 @@ def backfill(name: str, logdir: Path, **options: Any) -> BackfillResult:
 
     Raises:
         SweepFileError: no writer has the name, or its package is not installed.
-        HomeError: there is no record, or it cannot be read.
+        LogdirError: there is no record, or it cannot be read.
         UserError: the writer does not take its options, or its server does not answer.
     """
     refuse_unknown([name], f"gridsearch {name}")

@@ -462,3 +462,40 @@ def test_a_report_that_cannot_be_written_does_not_fail_the_sweep(folder: Path) -
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "report.html: cannot be used" in refused.stderr
     assert gridsearch(folder, "report", "nowhere").returncode == 2
+
+
+QUICK = "[hparams]\nx = { real_interval = [0.1, 0.9] }\n[model]\nobjective = 'quick:train'\n[sweep]\ntrials = 3\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("writers = ['wandbb']", "sweep.toml: sweep.writers: 'wandbb' is not a writer\n  Did you mean 'wandb'?"),
+        ("strategy = 'tpe'\noptions = { nonsense = 1 }", "sweep.toml: sweep.strategy: cannot be had with"),
+        ("strategy = 'optuna:NoSuchSampler'", "sweep.toml: sweep.strategy: "),
+        ("strategy = 'random'\npruner = 'median'\npruner_options = { trials = 0 }", "sweep.toml: sweep.pruner: "),
+        ("strategy = 'random'\npruner = 'optuna:NoSuchPruner'", "sweep.toml: sweep.pruner: "),
+        ("strategy = 'random'\ngpus = 999", ""),
+    ],
+)
+def test_plan_refuses_what_sweep_refuses_with_file_key_and_value(tmp_path: Path, setting: str, said: str) -> None:
+    (tmp_path / "quick.py").write_text("def train(values, report):\n    return {'accuracy': values['x']}\n")
+    strategy = "" if "strategy" in setting else "strategy = 'random'\n"
+    (tmp_path / "sweep.toml").write_text(QUICK + strategy + setting)
+    swept, planned = gridsearch(tmp_path, "sweep"), gridsearch(tmp_path, "plan")
+    assert swept.returncode == 2, swept.stderr
+    assert "Traceback" not in swept.stderr + planned.stderr
+    if said:
+        assert said in swept.stderr
+        assert (planned.returncode, planned.stderr) == (2, swept.stderr)
+    else:  # what only a machine can grant is asked when the sweep begins
+        assert "sweep.toml: sweep.gpus: " in swept.stderr
+
+
+def test_plan_names_metric_and_goal(tmp_path: Path) -> None:
+    (tmp_path / "quick.py").write_text("def train(values, report):\n    return {'mae': values['x']}\n")
+    (tmp_path / "sweep.toml").write_text(QUICK + "strategy = 'random'\nmetric = 'mae'\n")
+    assert "metric mae, goal min" in gridsearch(tmp_path, "plan").stdout.splitlines()
+    planned = json.loads(gridsearch(tmp_path, "plan", "--json").stdout)
+    assert (planned["metric"], planned["goal"]) == ("mae", "min")

@@ -874,3 +874,41 @@ def test_a_mistake_in_a_writers_table_is_told(tmp_path: Path, table: dict[str, o
     with pytest.raises(SweepFileError) as refusal:
         SweepConfig.validate_tables(tables, where="f", folder=tmp_path)
     assert words in str(refusal.value)
+
+
+WITHOUT_PICTURES = {"hparams": {"x": {"discrete": [1]}}, "model": {"objective": "quick:train"}}
+
+
+@pytest.mark.parametrize(
+    ("metric", "maximize"),
+    [
+        ("maestro", True),
+        ("lossless_share", True),
+        ("terror", True),
+        ("msecond_rate", True),
+        ("mae", False),
+        ("val_mae", False),
+        ("out_loss", False),
+        ("meanSquaredError", False),
+        ("root-mean.squared/error2", False),
+        ("RMSE", False),
+        ("categorical_crossentropy", False),
+        ("f1_score", True),
+    ],
+)
+def test_the_goal_is_guessed_by_whole_words(metric: str, maximize: bool, tmp_path: Path) -> None:
+    tables = {**WITHOUT_PICTURES, "sweep": {"metric": metric}}
+    config = SweepConfig.validate_tables(tables, where="sweep.toml", folder=tmp_path)
+    assert config.objective.maximize is maximize
+
+
+def test_a_recorded_goal_holds_where_the_file_sets_none(tmp_path: Path) -> None:
+    """A record whose goal was guessed by an older rule is resumed by it; one that is set is compared as ever."""
+    tables: dict[str, Any] = {**WITHOUT_PICTURES, "sweep": {"metric": "maestro"}}
+    guessed = SweepConfig.validate_tables(tables, where="sweep.toml", folder=tmp_path)
+    recorded = Objective("maestro", maximize=False)
+    assert not guessed.with_recorded_goal(recorded).objective.maximize
+    assert guessed.with_recorded_goal(None) is guessed
+    tables["sweep"]["goal"] = "max"
+    set_by_hand = SweepConfig.validate_tables(tables, where="sweep.toml", folder=tmp_path)
+    assert set_by_hand.with_recorded_goal(recorded).objective.maximize

@@ -113,8 +113,8 @@ def test_without_gpus_the_processor_decides_and_auto_follows(
     monkeypatch.setenv("PATH", "")
     assert hardware.native_bfloat16() is native
     assert hardware.matrix_unit() is ("amx_bf16" in flags)
-    assert Training().resolved().precision == ("mixed_bfloat16" if native else "float32")
-    assert Training(precision="float32").resolved().precision == "float32"
+    assert Training().resolve().precision == ("mixed_bfloat16" if native else "float32")
+    assert Training(precision="float32").resolve().precision == "float32"
 
 
 def test_flags_are_read_where_there_are_some() -> None:

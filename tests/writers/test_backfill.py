@@ -60,5 +60,5 @@ def test_where_the_runs_are_is_where_the_writer_has_them(
 ) -> None:
     monkeypatch.setattr(Deaf, "begin", lambda self, session: None)
     monkeypatch.setattr(Deaf, "uri", uri, raising=False)
-    commands.mlflow(told, "", as_json=False)
+    print(commands.mlflow(told, "").text)
     assert said in capsys.readouterr().out

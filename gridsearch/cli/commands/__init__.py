@@ -1,1 +1,1 @@
-"""What each command does, from validated arguments to what is printed; ``cli`` declares them."""
+"""Do what each command says: take validated arguments, return an ``Answer``. ``cli`` declares them and prints."""

@@ -1,4 +1,4 @@
-"""Commands that say why the winner won: importance, and the report."""
+"""Say why the winner won: importance, and the report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gridsearch.cli.commands.common import print_json, say
+from gridsearch.cli.commands.answer import Answer
 from gridsearch.errors import UserError
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.report.analysis.correlation import correlation
@@ -23,8 +23,8 @@ LEAST_SHARE = 0.0005
 """Effects below this share of the variance are not listed for people: twelve HParams have 66 pairs."""
 
 
-def importance(logdir: Path, metric: str | None, as_json: bool) -> None:
-    """Print importance, correlation and, where the grid is complete, the analysis of variance."""
+def importance(logdir: Path, metric: str | None) -> Answer:
+    """Return importance, correlation and, where the grid is complete, the analysis of variance."""
     record = Record.read(logdir)
     table = tabulate(record, metric or record.objective.metric)
     found, linear = important(table), correlation(table)
@@ -33,23 +33,27 @@ def importance(logdir: Path, metric: str | None, as_json: bool) -> None:
         refused = ""
     except UserError as error:
         analysed, refused = None, str(error)
-    verdict = separation(record)
-    if as_json:
-        print_json({**asdict(found), "correlation": linear, "variance": analysed.as_facts() if analysed else None,
-                    "refused": refused or None, "winner": asdict(verdict) if verdict else None})  # fmt: skip
-        return
-    say(f"{table.metric} over {table.n} trials: {found.method}")
-    say(_importance_table(found, linear))
-    for name in found.left_out:
-        say(f"{format_value(name)} is left out: some of the trials have no value of it")
-    say("")
-    say(_variance_table(analysed) if analysed else f"no analysis of variance: {refused}")
-    if verdict:
-        say(verdict.sentence)
+    winner = separation(record)
+    data = {
+        **asdict(found),
+        "correlation": linear,
+        "variance": analysed.as_facts() if analysed else None,
+        "refused": refused or None,
+        "winner": asdict(winner) if winner else None,
+    }
+    lines = [
+        f"{table.metric} over {table.n} trials: {found.method}",
+        _importance_table(found, linear),
+        *(f"{format_value(name)} is left out: some of the trials have no value of it" for name in found.left_out),
+        "",
+        _variance_table(analysed) if analysed else f"no analysis of variance: {refused}",
+        *([winner.sentence] if winner else []),
+    ]
+    return Answer(data, "\n".join(lines))
 
 
-def report(logdir: Path, out: Path | None, figures: Path | None, as_json: bool) -> None:
-    """Write the report, and its figures if they are asked for."""
+def report(logdir: Path, out: Path | None, figures: Path | None) -> Answer:
+    """Write the report, and its figures if they are asked for; return the files."""
     from gridsearch.report.facts import collect_facts
     from gridsearch.report.page import write_report
 
@@ -60,11 +64,8 @@ def report(logdir: Path, out: Path | None, figures: Path | None, as_json: bool) 
         from gridsearch.report.figures import write_figures
 
         written += write_figures(facts, figures)
-    if as_json:
-        print_json({"written": [str(file) for file in written]})
-    else:
-        for file in written:
-            say(str(file))
+    names = [str(file) for file in written]
+    return Answer({"written": names}, "\n".join(names))
 
 
 def _importance_table(found: Importance, linear: Mapping[str, Any]) -> str:

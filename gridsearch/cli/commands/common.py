@@ -1,8 +1,7 @@
-"""What commands share: saying things to people and to programs."""
+"""Share what several commands need: trials and plans as JSON has them, lines and bars on stderr."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,24 +14,17 @@ import click
 from gridsearch.runner.plan import Plan
 from gridsearch.trials import TrialRecord
 
-__all__ = ["as_rows", "counts", "print_json", "progress_bar", "say", "tell"]
-
-say = click.echo
+__all__ = ["as_rows", "counts", "note", "progress_bar"]
 
 
-def tell(line: str) -> None:
-    """A line for people, on stderr; whether they listen does not matter."""
+def note(line: str) -> None:
+    """Print a line for people on stderr while a command works; whether they read it does not matter."""
     with suppress(OSError):
         click.echo(line, err=True)
 
 
-def print_json(value: Any) -> None:
-    """A result for programs, on stdout."""
-    say(json.dumps(value, indent=2, default=str))
-
-
 def as_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
-    """Trials with their sessions, as JSON has them."""
+    """Return trials with their sessions, as JSON has them."""
     return [
         {
             "trial": trial.trial.name,
@@ -51,13 +43,13 @@ def as_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
 
 
 def counts(plan: Plan) -> dict[str, int]:
-    """A plan's numbers, as JSON has them."""
+    """Return a plan's numbers, as JSON has them."""
     return {**asdict(plan), "new": plan.new, "left": plan.left}
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal from the first time there is progress, nothing elsewhere."""
+    """Show a bar on a terminal from the first time there is progress, and nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return

@@ -1,19 +1,19 @@
-"""The command that takes in what was trained elsewhere."""
+"""Record what was trained elsewhere."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
 
-from gridsearch.cli.commands.common import print_json, say
+from gridsearch.cli.commands.answer import Answer
 from gridsearch.config.sweep_config import SweepConfig
 
 __all__ = ["import_source"]
 
 
 def import_source(
-    source: str, config: SweepConfig | None, logdir: Path | None, metric: str | None, study: str | None, as_json: bool
-) -> None:
+    source: str, config: SweepConfig | None, logdir: Path | None, metric: str | None, study: str | None
+) -> Answer:
     """Record a KerasTuner project or an Optuna study."""
     from gridsearch.importing.kerastuner import ORACLE, read_project
     from gridsearch.importing.records import import_into
@@ -27,9 +27,7 @@ def import_source(
 
         found = make_or_refuse("import", {}, lambda: read_study(source, study, metric))
     imported = import_into(found, logdir, config)
-    if as_json:
-        print_json(asdict(imported))
-        return
     outside = f" ({imported.outside} outside the declared space)" if imported.outside else ""
     known = f", {imported.known} were known" if imported.known else ""
-    say(f"imported {imported.imported} trials{outside}{known}, into {imported.logdir}")
+    text = f"imported {imported.imported} trials{outside}{known}, into {imported.logdir}"
+    return Answer(asdict(imported), text)

@@ -1,4 +1,4 @@
-"""The command that asks a kept model about pictures."""
+"""Ask a kept model about pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gridsearch.cli.commands.common import print_json, say
+from gridsearch.cli.commands.answer import Answer
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import DataError, LogdirError, UserError
 from gridsearch.record.reader import Record
@@ -24,8 +24,8 @@ GREETING = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl|.*fail
 """TensorFlow's lines about itself, and that there is no GPU."""
 
 
-def predict(logdir: Path, name: str, pictures: Sequence[Path], as_json: bool) -> None:
-    """Print the class that a trial's model gives each picture, and its probability."""
+def predict(logdir: Path, name: str, pictures: Sequence[Path]) -> Answer:
+    """Return the class that a trial's model gives each picture, and its probability."""
     record = Record.read(logdir)
     config = load_config(record)
     if config.model.objective:
@@ -34,7 +34,7 @@ def predict(logdir: Path, name: str, pictures: Sequence[Path], as_json: bool) ->
     missing = [file for file in pictures if not file.is_file()]
     if missing:
         raise DataError("there is no such picture", where=str(missing[0]))
-    session, model = _kept(record, name)
+    session, model = _find_model(record, name)
     settings = config.settings_for(config.search_space.with_defaults(session.session.trial.values))
     with _without_greetings():
         from gridsearch.training.predict import predict as ask
@@ -43,16 +43,14 @@ def predict(logdir: Path, name: str, pictures: Sequence[Path], as_json: bool) ->
         answers = [list(map(float, each)) for each in ask(model, settings, pictures)]
     rows = [dict(zip(classes, answer, strict=True)) for answer in answers]
     best = [max(row, key=lambda name: row[name]) for row in rows]
-    if as_json:
-        print_json([
-            {"picture": str(file), "class": name, "probability": row[name], "probabilities": row}
-            for file, name, row in zip(pictures, best, rows, strict=True)
-        ])  # fmt: skip
-        return
+    data = [
+        {"picture": str(file), "class": name, "probability": row[name], "probabilities": row}
+        for file, name, row in zip(pictures, best, rows, strict=True)
+    ]
     table = [
         [format_value(str(f)), format_value(n), f"{row[n]:.4f}"] for f, n, row in zip(pictures, best, rows, strict=True)
     ]
-    say(align_columns(["picture", "class", "probability"], table))
+    return Answer(data, align_columns(["picture", "class", "probability"], table))
 
 
 @contextmanager
@@ -76,12 +74,12 @@ def _without_greetings() -> Iterator[None]:
             os.write(2, b"".join(line for line in said if not GREETING.match(line)))
 
 
-def _kept(record: Record, name: str) -> tuple[SessionRecord, Path]:
-    """The session of this name whose model was kept; of a trial's, the best.
+def _find_model(record: Record, name: str) -> tuple[SessionRecord, Path]:
+    """Return the session of this name whose model was kept; of a trial's, the best.
 
     Raises:
         UserError: there is no such trial.
-        HomeError: its model was not kept.
+        LogdirError: its model was not kept.
     """
     named = [s for s in record.sessions if name in (s.name, s.session.trial.name)]
     kept = {s.name: file for s in record.sessions if (file := record.logdir / "models" / f"{s.name}.keras").is_file()}
@@ -98,7 +96,7 @@ def _kept(record: Record, name: str) -> tuple[SessionRecord, Path]:
 
 
 def _classes(session: SessionRecord, config: SweepConfig) -> list[str]:
-    """The names of the model's classes: as recorded, or, of a sweep recorded before they were, from its data folder."""
+    """Return the names of the model's classes: as recorded, or, of an older record, from its data folder."""
     recorded = session.outcome.provenance.get("classes")
     if isinstance(recorded, list):
         return [str(name) for name in recorded]

@@ -1,4 +1,4 @@
-"""Commands that tell outside writers, from the record, what they have missed."""
+"""Write from the record what a writer has missed."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from gridsearch.cli.commands.common import print_json, say
+from gridsearch.cli.commands.answer import Answer
 
 __all__ = ["mlflow", "wandb"]
 
 
-def wandb(logdir: Path, project: str | None, entity: str | None, as_json: bool) -> None:
+def wandb(logdir: Path, project: str | None, entity: str | None) -> Answer:
     """Complete the offline runs of a sweep."""
     given = {"project": project, "entity": entity}
     folder = logdir / "wandb"
     upload = f"wandb sync {shlex.quote(str(folder))}/offline-run-*"
     options = {key: value for key, value in given.items() if value}
-    _retell(
+    return _backfill(
         "wandb",
         logdir,
         {**options, "mode": "offline"},
         lambda uri: f"upload them:  {upload}" if any(folder.glob("offline-run-*")) else "",
-        as_json,
     )
 
 
-def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
+def mlflow(logdir: Path, tracking_uri: str | None) -> Answer:
     """Complete the runs of a sweep in MLflow's store."""
 
     def look(uri: str) -> str:
@@ -37,16 +36,14 @@ def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
             "  (of MLflow as a whole: pip install mlflow)"
         )
 
-    _retell("mlflow", logdir, {"tracking_uri": tracking_uri} if tracking_uri else {}, look, as_json)
+    return _backfill("mlflow", logdir, {"tracking_uri": tracking_uri} if tracking_uri else {}, look)
 
 
-def _retell(name: str, logdir: Path, options: dict[str, str], then: Callable[[str], str], as_json: bool) -> None:
+def _backfill(name: str, logdir: Path, options: dict[str, str], then: Callable[[str], str]) -> Answer:
     from gridsearch.writers.backfill import backfill
 
-    retold = backfill(name, logdir, **options)
-    if as_json:
-        print_json({"runs": retold.runs, "written": retold.written})
-        return
-    say(f"{retold.runs} runs: {retold.written} written, {retold.runs - retold.written} complete as they were")
-    if hint := then(retold.uri):
-        say(hint)
+    found = backfill(name, logdir, **options)
+    lines = [f"{found.runs} runs: {found.written} written, {found.runs - found.written} complete already"]
+    if hint := then(found.uri):
+        lines.append(hint)
+    return Answer({"runs": found.runs, "written": found.written}, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""Why the winner won: pure functions of the record, which run during a sweep, after it, or on another machine.
+"""Explain why the winner won by pure functions of the record: during a sweep, after it, or on another machine.
 
     Record ──tabulated(metric)──► Table ──► importance    a random forest's, in the meaning of Weights & Biases
                                         ├─► correlation   linear, for categories of each level

@@ -1,4 +1,4 @@
-"""Linear correlation of each HParam with the metric, as in the panel of Weights & Biases: Pearson's, from -1 to 1.
+"""Correlate each HParam linearly with the metric, as in the panel of Weights & Biases: Pearson's, from -1 to 1.
 
 Values are taken as they are, also those of a log domain. A category has one for each of its levels: of being this
 level (1) or not (0).
@@ -18,7 +18,7 @@ Correlations = Mapping[str, float | Mapping[str, float | None] | None]
 
 
 def correlation(table: Table) -> Correlations:
-    """Pearson's correlation by HParam; by level for categories; None where a column has a single value.
+    """Return pearson's correlation by HParam; by level for categories; None where a column has a single value.
 
     Raises:
         UserError: too few trials, a constant metric, nothing that varies.

@@ -1,4 +1,4 @@
-"""What each value does on average, and what more time buys."""
+"""Compute what each value does on average, and what more time buys."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Effect:
 
 
 def effects(table: Table) -> tuple[Effect, ...]:
-    """The mean of the metric at each value of each HParam, over all that the others take."""
+    """Return the mean of the metric at each value of each HParam, over all that the others take."""
     found = []
     for column in table.columns:
         labels, index = column.levels
@@ -54,7 +54,7 @@ def effects(table: Table) -> tuple[Effect, ...]:
 
 
 def fastest_best(record: Record, metric: str | None = None, *, maximize: bool | None = None) -> tuple[TrialRecord, ...]:
-    """The Pareto front of time against a metric, fastest first: no trial is both faster and better than one of these.
+    """Return the Pareto front of time against a metric, fastest first: no trial is both faster and better.
 
     Args:
         record: the sweep.

@@ -1,4 +1,4 @@
-"""How much each HParam matters: feature importance of a random forest that predicts the metric from the values.
+"""Compute how much each HParam matters: feature importance of a random forest that predicts the metric from the values.
 
 The meaning is that of the parameter importance panel of Weights & Biases: a forest is fitted from configuration to
 metric, and how much splits on an HParam reduce the variance (mean decrease in impurity), summed over the one-hot
@@ -35,14 +35,14 @@ class Importance:
 
 
 def importance(table: Table, seed: int = SEED) -> Importance:
-    """The importance of every HParam, largest first; of those with a single value it is 0.
+    """Return the importance of every HParam, largest first; of those with a single value it is 0.
 
     Raises:
         UserError: too few trials, a constant metric, nothing that varies.
     """
     table.explainable()
     columns = sorted(table.columns, key=lambda column: column.name)  # for the forest, their order is one more chance
-    encoded = [_encoded(column) for column in columns]
+    encoded = [_encode(column) for column in columns]
     features = np.concatenate(encoded, axis=1)
     parts = np.array(_forest(features.tobytes(), features.shape, table.response.tobytes(), seed))
     ends = np.cumsum([part.shape[1] for part in encoded])[:-1]
@@ -51,8 +51,8 @@ def importance(table: Table, seed: int = SEED) -> Importance:
     return Importance(table.metric, ordered, table.n, table.left_out)
 
 
-def _encoded(column: Column) -> Floats:
-    """A number as it is, a category as one column of 0 and 1 for each level; shape (trials, columns)."""
+def _encode(column: Column) -> Floats:
+    """Return numbers unchanged, a category as one column of 0 and 1 for each level; shape (trials, columns)."""
     if not column.categorical:
         return np.array(column.values, float)[:, None]
     labels, index = column.levels

@@ -1,4 +1,4 @@
-"""Trials as a table: a column for each HParam, a metric as response. What every analysis begins with."""
+"""Turn trials into a table: a column for each HParam, a metric as response. Every analysis begins with it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Table:
         return len(self.trials)
 
     def explainable(self) -> Table:
-        """This table, if there is something to explain.
+        """Return this table, if there is something to explain.
 
         Raises:
             UserError: too few trials, a metric that is the same in all of them, or no HParam that varies.
@@ -117,13 +117,13 @@ class Table:
 
 
 def metrics_of(record: Record) -> tuple[str, ...]:
-    """The metrics that at least one trial has, in the dashboard's order."""
+    """Return the metrics that at least one trial has, in the dashboard's order."""
     found = {name for trial in record.trials for session in trial.results for name in session.outcome.metrics}
     return tuple(name for name in record.objective.columns if name in found)
 
 
 def tabulate(record: Record, metric: str) -> Table:
-    """The record as a table with this metric as response.
+    """Return the record as a table with this metric as response.
 
     An HParam that a trial was trained before has its declared default there.
 

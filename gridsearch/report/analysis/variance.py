@@ -1,8 +1,8 @@
-"""Exact analysis of variance of a complete, balanced grid, and whether the winner is more than chance.
+"""Analyse the variance of a complete, balanced grid exactly, and test whether the winner is more than chance.
 
 In a full factorial design with as many repeats in every cell, the sum of squares falls apart exactly into main
 effects, interactions and what repeats of one cell differ by (Montgomery, Design and Analysis of Experiments, ch. 5).
-Without repeats there is no error term: shares can be told, but no test.
+Without repeats there is no error term: shares can be given, but no test.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Variance:
     """Sessions."""
 
     def as_facts(self) -> dict[str, Any]:
-        """The table as JSON can write it: an F without any error to divide by is the word "infinite"."""
+        """Return the table as JSON can write it: an F without any error to divide by is the word "infinite"."""
 
         def row(source: VarianceSource) -> dict[str, Any]:
             return {**asdict(source), "f": "infinite" if source.f == math.inf else source.f}
@@ -63,18 +63,18 @@ class Variance:
 
 
 def variance(table: Table) -> Variance:
-    """Main effects and pairwise interactions as shares of the variance.
+    """Return main effects and pairwise interactions as shares of the variance.
 
     Raises:
         UserError: the grid is not complete, or not equally often repeated; or as ``Table.explainable``.
     """
     columns = [column for column in table.explainable().columns if column.varies]
     cells = _cells(table, columns)
-    return _decomposed(table.metric, tuple(column.name for column in columns), cells)
+    return _decompose(table.metric, tuple(column.name for column in columns), cells)
 
 
 def _cells(table: Table, columns: list[Column]) -> Floats:
-    """The metric of every session, shape (levels of each column..., repeats).
+    """Return the metric of every session, shape (levels of each column..., repeats).
 
     Raises:
         UserError: see ``variance``.
@@ -100,8 +100,8 @@ def _cells(table: Table, columns: list[Column]) -> Floats:
     return cells
 
 
-def _decomposed(metric: str, names: tuple[str, ...], cells: Floats) -> Variance:
-    """Sums of squares of effects, each the mean over all other axes less the effects that it contains."""
+def _decompose(metric: str, names: tuple[str, ...], cells: Floats) -> Variance:
+    """Return sums of squares of effects, each the mean over all other axes less the effects that it contains."""
     repeats, axes = cells.shape[-1], tuple(range(len(names)))
     cells = cells - cells.mean()  # the effects are small against the mean, and so would be their digits
     means = cells.mean(axis=-1)
@@ -143,7 +143,7 @@ def _ratio(above: float, below: float) -> float:
 
 
 def _f_tail(f: float, degrees: int, error_degrees: int) -> float:
-    """The probability that F with these degrees of freedom is larger."""
+    """Return the probability that F with these degrees of freedom is larger."""
     from scipy.special import fdtrc
 
     return 0.0 if math.isinf(f) else float(fdtrc(degrees, error_degrees, f))
@@ -162,7 +162,7 @@ class Separation:
 
 
 def separation(record: Record) -> Separation | None:
-    """Whether the best trial can be told from the second, or None with fewer than two results.
+    """Return whether the best trial can be told apart from the second, or None with fewer than two results.
 
     Student's t test with the variance of repeats pooled over all trials. Comparing the two largest of many means by an
     ordinary two-sided test keeps its level (Gutmann and Maymin, Is the selected population the best?, 1987).
@@ -187,7 +187,7 @@ def separation(record: Record) -> Separation | None:
     if not degrees:
         sentence = (
             f"{names} differ by {difference:.4g} in {metric}; each combination was trained once, so whether that is "
-            "more than chance cannot be told (training.repeats = 3 would)."
+            "more than chance cannot be said (training.repeats = 3 would)."
         )
         return Separation(first.trial.name, second.trial.name, difference, None, sentence)
     squares = sum(float(np.var(values)) * len(values) for t in ranked if (values := t.values_of(metric)))
@@ -202,7 +202,7 @@ def separation(record: Record) -> Separation | None:
 
 
 def _t_tails(t: float, degrees: int) -> float:
-    """The probability that Student's t is farther from 0, on either side."""
+    """Return the probability that Student's t is farther from 0, on either side."""
     from scipy.special import stdtr
 
     return 0.0 if math.isinf(t) else float(2 * stdtr(degrees, -t))

@@ -63,7 +63,7 @@ def check(
         on_wait: called with rows agreeing and rows expected.
 
     Raises:
-        HomeError: there is no record.
+        LogdirError: there is no record.
         GridsearchError: TensorBoard does not start.
     """
     columns = Record.read(logdir).objective.columns
