@@ -1,11 +1,11 @@
-"""A writer in a process of its own, so that whatever becomes of it is no concern of the sweep.
+"""Run a writer in a process of its own, so that its failure never costs a trial.
 
-    runner ──► Outside ──► queue ──thread──socket pair──► process (child) ──► the writer, say W&B's, and its service
-                                       ◄──── taken, or what went wrong ────
+    runner ──► IsolatedWriter ──► queue ──thread──socket pair──► process ──► the writer, say W&B's, and its service
+                                            ◄──── accepted, or an error ────
 
-A message is sent when the one before it was taken. The runner only ever puts one in the queue, which costs it
-microseconds. A writer that raises, dies, falls behind or says nothing for too long is switched off with a line; what
-it missed is in the record.
+The thread sends a message after the process accepted the one before. The runner only puts messages into the queue,
+which takes microseconds. A writer is switched off with one line if it raises, dies, falls behind or does not answer
+in time. What it missed is in the record, and ``gridsearch.writers.backfill`` writes it later.
 """
 
 from __future__ import annotations
@@ -25,33 +25,36 @@ from gridsearch.writers import SweepInfo
 __all__ = ["IsolatedWriter"]
 
 MOST_WAITING = 10_000
-"""Messages that the queue holds: some MiB."""
+"""The number of messages that the queue holds: a few MiB."""
 
 SECONDS_TO_START = 120.0
 SECONDS_TO_ANSWER = 120.0
-"""How long a message may be on its way while the sweep runs; nobody waits for it."""
+"""How long the process may take for one message while the sweep runs. The sweep does not wait for it."""
 
 SECONDS_AT_END = 10.0
-"""The same when the sweep has ended and waits, unless the writer had then said nothing for half that time already."""
+"""How long it may take for one message when the sweep has ended and waits.
+
+A message that was sent more than half this time before the sweep ended gets no further time.
+"""
 
 MOST_AT_END = 30.0
-"""Seconds that the sweep waits for everything that is still in the queue."""
+"""Seconds that the sweep waits at its end for all messages in the queue."""
 
 SECONDS_TO_LEAVE = 5.0
 
 
 class _SwitchedOffError(Exception):
-    """Why."""
+    """The writer is switched off; the message says why."""
 
 
 class IsolatedWriter:
-    """Tells a writer in another process; a ``Writer`` that never raises and never waits.
+    """A ``Writer`` that passes everything on to a writer in another process, and never raises or waits.
 
     Args:
-        name: of its entry point.
-        background: what it is made with.
-        warn: says a line to the user.
-        cure: what that line ends with: how what was missed can be made up for.
+        name: the writer's entry point.
+        background: the sweep info that the writer is made with.
+        warn: shows a line to the user.
+        cure: ends that line: how to write what the writer missed.
     """
 
     def __init__(self, name: str, background: SweepInfo, warn: Callable[[str], None], cure: str = "") -> None:
@@ -65,15 +68,15 @@ class IsolatedWriter:
         self._said_so = False
 
     def begin(self, session: SessionRecord) -> None:
-        """Pass it on."""
+        """Queue it for the process."""
         self._put("begin", session)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Pass it on."""
+        """Queue it for the process."""
         self._put("epoch", epoch)
 
     def end(self, session: SessionRecord) -> None:
-        """Pass it on."""
+        """Queue it for the process."""
         self._put("end", session)
 
     def _put(self, what: str, about: Any) -> None:
@@ -95,7 +98,7 @@ class IsolatedWriter:
             self._warn(line + (f"; {self._cure}" if self._cure else ""))
 
     def close(self) -> None:
-        """Wait until everything was taken, or until the writer has shown that it will not; then end its process."""
+        """Wait until the process accepted every message or missed its deadline; then end the process."""
         if self._thread is not None and not self._problem:
             with contextlib.suppress(queue.Full):
                 self._queue.put_nowait(("close", None))
@@ -112,7 +115,7 @@ class IsolatedWriter:
         patience = 0.0 if self._silent() > SECONDS_AT_END / 2 else SECONDS_AT_END
         deadline = time.monotonic() + MOST_AT_END
         while self._thread.is_alive() and not self._problem:
-            if not self._ready:  # it is being imported, which waits for nobody else
+            if not self._ready:  # the process still imports its packages: the limit counts from its first answer
                 deadline = time.monotonic() + MOST_AT_END
             if self._silent() > patience:
                 self._problem = f"it has not answered for {self._silent():.0f} s"
@@ -121,7 +124,7 @@ class IsolatedWriter:
             self._thread.join(0.05)
 
     def _silent(self) -> float:
-        """Seconds since the message that is on its way was sent; 0 if there is none."""
+        """Return the seconds since the unanswered message was sent; 0 without one."""
         asked = self._asked
         return 0.0 if asked is None else time.monotonic() - asked
 
@@ -169,7 +172,7 @@ class IsolatedWriter:
         return f" ({said})" if said else ""
 
     def _kill(self) -> None:
-        """End the process with all that it has started, W&B's service among it, which is in a session of its own."""
+        """Kill the process and everything it started; W&B's service is in a session of its own."""
         if self._child is not None:
             if not self._problem:
                 self._child.wait(SECONDS_TO_LEAVE)
