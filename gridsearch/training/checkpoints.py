@@ -18,6 +18,8 @@ from pathlib import Path
 
 import keras
 
+from gridsearch.training.keras_internals import list_seed_states
+
 __all__ = ["Checkpoints"]
 
 History = dict[int, dict[str, float]]
@@ -70,8 +72,7 @@ class Checkpoints:
             shutil.rmtree(old)
 
     def _random_states(self) -> list[keras.Variable]:
-        layers = self._model._flatten_layers()
-        return [generator.state for layer in layers for generator in layer._seed_generators]
+        return list_seed_states(self._model)
 
     def _whole(self) -> list[Path]:
         return sorted(self._folder.glob("epoch-*"))

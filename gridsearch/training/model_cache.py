@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from gridsearch.training.keras_internals import flatten_layers
 from gridsearch.training.lean import find_dropouts, make_lean
 
 __all__ = ["ModelCache"]
@@ -61,7 +62,7 @@ def _lend(fresh: keras.Model, kept: keras.Model) -> None:
 
 def _signature(model: keras.Model) -> str:
     """Return everything about a model but its numbers, as text; empty if that cannot be said."""
-    parts = [model, model.optimizer, *model._flatten_layers(include_self=False)]
+    parts = [model, model.optimizer, *flatten_layers(model, include_self=False)]
     if not all(type(part).__module__.startswith("keras.") for part in parts):
         return ""
     try:

@@ -11,6 +11,7 @@ import keras
 
 from gridsearch.hparams.combination import Combination
 from gridsearch.hparams.domain import Value
+from gridsearch.training.keras_internals import flatten_layers
 
 __all__ = ["Values", "build_model", "cats_vs_dogs", "load_model", "takes_class_numbers"]
 
@@ -22,21 +23,21 @@ class Values(Mapping[str, Value]):
     """A combination that remembers which of its values were asked for."""
 
     def __init__(self, values: Combination) -> None:
-        self._values, self.asked = dict(values), set[str]()
+        self.combination, self.asked = values, set[str]()
 
     def __getitem__(self, name: str) -> Value:
         self.asked.add(name)
-        return self._values[name]
+        return self.combination[name]
 
     def __iter__(self) -> Iterator[str]:
-        self.asked.update(self._values)  # whoever goes through all of them has seen all of them
-        return iter(self._values)
+        self.asked.update(self.combination)  # whoever goes through all of them has seen all of them
+        return iter(self.combination)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.combination)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._values
+        return name in self.combination
 
 
 def cats_vs_dogs(values: Mapping[str, Value], shape: Shape, classes: int) -> keras.Model:
@@ -105,7 +106,7 @@ def build_model(
         raise TypeError(f"{build.__module__}:{build.__qualname__} returned {model!r}, not a Keras model")
     if not model.compiled:
         compile_with(model, asked)
-    if not all(layer.built for layer in model._flatten_layers()):  # without an Input, until it sees a picture
+    if not all(layer.built for layer in flatten_layers(model)):  # without an Input, until it sees a picture
         model(keras.Input(shape))
     idle = sorted(set(values) - asked.asked - set(already_used))
     if idle:
@@ -119,7 +120,7 @@ def _build_with_hp(build: Build, values: Values) -> keras.Model:
     """Return the model of a ``build_model(hp)``; it counts as asking for what it declares."""
     from gridsearch.training.hyperparameters import Hyperparameters
 
-    hp = Hyperparameters(values._values)
+    hp = Hyperparameters(values.combination)
     model = build(hp)
     values.asked |= hp.asked
     return model

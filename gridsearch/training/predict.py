@@ -10,13 +10,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Settings
 from gridsearch.datasets.listing import list_classes
 from gridsearch.errors import DataError, LogdirError
+from gridsearch.training.keras_internals import ImageDataGenerator
 from gridsearch.training.keras_json import use_keras_defaults
 
 __all__ = ["class_names", "predict"]

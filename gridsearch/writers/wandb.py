@@ -112,7 +112,7 @@ class WandbWriter:
         return any(self._marked(directory, session, epochs) for directory in self._directories(self.key(session)))
 
     def key(self, session: SessionRecord) -> str:
-        """Return the id of a session's run: the sweep's identity, and the name of the first session that it continues."""
+        """Return the id of a session's run: the sweep's identity, and the first session that it continues."""
         first = session
         if session.session.attempt > 1:
             trials = Record.read(self._sweep.logdir).trials

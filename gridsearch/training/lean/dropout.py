@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from gridsearch.training.keras_internals import flatten_layers
 from gridsearch.training.lean.xla import has_xla
 
 __all__ = ["LeanDropout", "find_dropouts"]
@@ -27,7 +28,7 @@ def find_dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
 
     if tf.config.list_physical_devices("GPU") or not has_xla():
         return []
-    layers = model._flatten_layers(include_self=False)
+    layers = flatten_layers(model, include_self=False)
     return [la for la in layers if type(la) is keras.layers.Dropout and 0 < la.rate < 1 and la.noise_shape is None]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from gridsearch.training.keras_internals import find_slots, index_of
 from gridsearch.training.lean.xla import has_xla
 
 __all__ = ["fuse_update"]
@@ -76,12 +77,12 @@ def _sgd(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> No
 def _adam(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
     import tensorflow as tf
 
-    index = optimizer._get_variable_index(variable)
+    momentum, velocity = find_slots(optimizer, variable, "momentums", "velocities")
     step = tf.cast(optimizer.iterations + 1, tf.float32)
     tf.raw_ops.ResourceApplyAdam(
         var=_handle(variable),
-        m=_handle(optimizer._momentums[index]),
-        v=_handle(optimizer._velocities[index]),
+        m=_handle(momentum),
+        v=_handle(velocity),
         beta1_power=tf.pow(optimizer.beta_1, step),
         beta2_power=tf.pow(optimizer.beta_2, step),
         lr=learning_rate,
@@ -101,13 +102,14 @@ class _RMSprop:
     def __call__(self, optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         import tensorflow as tf
 
-        index = optimizer._get_variable_index(variable)
+        index = index_of(optimizer, variable)
+        (velocity,) = find_slots(optimizer, variable, "velocities")
         if index not in self._places:
             with tf.init_scope():  # while the step is traced, and once only
                 self._places[index] = tf.Variable(tf.zeros(variable.shape))
         tf.raw_ops.ResourceApplyRMSProp(
             var=_handle(variable),
-            ms=_handle(optimizer._velocities[index]),
+            ms=_handle(velocity),
             mom=_handle(self._places[index]),
             lr=learning_rate,
             rho=optimizer.rho,

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 
 from gridsearch.system.hardware import matrix_unit, processors
+from gridsearch.training.keras_internals import needs_gradient, record_operation
 from gridsearch.training.lean.dropout import LeanDropout
 
 __all__ = ["CONVOLUTIONS", "POOLINGS", "pool_before_relu"]
@@ -98,7 +99,6 @@ def has_numba() -> bool:
 def _pooled(convolution: keras.layers.Layer, pooling: keras.layers.Layer, inputs: Any) -> Any:
     """Return ``call`` of a convolution, without activation and bias, together with the pooling behind it."""
     import tensorflow as tf
-    from tensorflow.python.eager import record
 
     from gridsearch.training.lean.sparse import gradients
 
@@ -106,22 +106,24 @@ def _pooled(convolution: keras.layers.Layer, pooling: keras.layers.Layer, inputs
     before = ((height - 1) // 2, (width - 1) // 2) if convolution.padding == "same" else (0, 0)
     found = partial(gradients, before=before, pool=tuple(pooling.pool_size), threads=count_threads())
     seen = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(convolution.kernel)]
-    wanted = record.should_record_backprop(seen[:1])  # not of pictures, nor behind layers that are not trained
+    wanted = needs_gradient(seen[0])
+    kept: list[Any] = []
 
     def backward(upstream: Any) -> Any:
-        arguments, kinds = [seen[0], units, highest, upstream, seen[1]], [tensor.dtype for tensor in seen]
+        arguments, kinds = [seen[0], *kept, upstream, seen[1]], [tensor.dtype for tensor in seen]
         if not wanted:
             of_kernel = tf.numpy_function(partial(found, wanted=False), arguments, kinds[1], stateful=False)
             return [None, tf.ensure_shape(of_kernel, seen[1].shape)]
         of_both = tf.numpy_function(found, arguments, kinds, stateful=False)
         return [tf.ensure_shape(gradient, tensor.shape) for gradient, tensor in zip(of_both, seen, strict=True)]
 
-    # What tf.custom_gradient does, but for one thing: it would register the gradient for the life of the process.
-    with record.stop_recording():
+    def compute() -> Any:
         units = convolution.convolution_op(*seen)
         highest = type(pooling).call(pooling, units)
-    record.record_operation("ConvolutionWithPooling", [highest], seen, backward)
-    return highest
+        kept.extend([units, highest])
+        return highest
+
+    return record_operation("ConvolutionWithPooling", seen, compute, backward)
 
 
 def count_threads() -> int:
