@@ -11,8 +11,9 @@ from optuna.trial import TrialState
 
 from gridsearch.errors import UserError
 from gridsearch.hparams.combination import Combination
-from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval
+from gridsearch.hparams.domain import HParam
 from gridsearch.importing.records import ForeignSweep, ForeignTrial
+from gridsearch.strategies.optuna_distributions import domain_of
 from gridsearch.trials import Status
 
 __all__ = ["read_study"]
@@ -96,16 +97,9 @@ def _grids(trials: Iterable[Any], source: str) -> list[list[HParam]]:
         for name, distribution in trial.distributions.items():
             if name not in grid:
                 try:
-                    grid[name] = HParam(name, _domain(distribution))
+                    grid[name] = HParam(name, domain_of(distribution))
                 except (ValueError, TypeError) as error:
                     raise UserError(f"parameter {name!r}: {error}", where=source) from None
     if not found:
         raise UserError("no trial of it has ended", where=source)
     return [list(grid.values()) for grid in found.values()]
-
-
-def _domain(distribution: Any) -> Domain:
-    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
-        return Discrete(distribution.choices)
-    interval = IntInterval if isinstance(distribution, optuna.distributions.IntDistribution) else RealInterval
-    return interval(distribution.low, distribution.high, log=distribution.log)

@@ -31,12 +31,13 @@ def declare_grids(build: Callable[..., Any]) -> list[list[HParam]]:
     """
     import keras_tuner
 
+    from gridsearch.strategies.kerastuner_internals import visit_all_branches
     from gridsearch.training.hyperparameters import Hyperparameters
 
     build(Hyperparameters())  # complains of names that clash
     oracle = keras_tuner.Oracle()
     half_a_tuner = SimpleNamespace(oracle=oracle, hypermodel=SimpleNamespace(build=build))
-    keras_tuner.engine.base_tuner.BaseTuner._activate_all_conditions(half_a_tuner)
+    visit_all_branches(half_a_tuner)
     return grids_from_space(oracle.get_space().space)
 
 

@@ -29,6 +29,7 @@ from gridsearch.hparams.tables import hparam_table
 from gridsearch.kerastuner.domains import OURS, cast_as_declared, grids_from_space
 from gridsearch.kerastuner.recording import Recording
 from gridsearch.record.database import DATABASE
+from gridsearch.strategies.kerastuner_internals import keep_no_files, reseed
 from gridsearch.trials import FailureKind, OracleEntry, Outcome, Status, is_finite
 from gridsearch.writers import Writer
 
@@ -74,7 +75,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         self._writers, self._recording = tuple(writers), None
         self._names: dict[int, str] = {}
         """The session of each of the oracle's trials."""
-        oracle.save = oracle._save_trial = lambda *trial: None  # its state is the record
+        keep_no_files(oracle)
         super().__init__(oracle, hypermodel, directory=str(self.logdir), project_name="keras_tuner", **kwargs)
         self._check_names()
 
@@ -303,9 +304,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
 def _reseed(oracle: Any, seed: int) -> None:
     """Let an oracle that has not been asked yet draw as one of this seed does."""
     if oracle.seed != seed and not oracle.trials:
-        oracle.seed = oracle._seed_state = seed
-        if hasattr(oracle, "gpr"):
-            oracle._random_state, oracle.gpr = np.random.RandomState(seed), oracle._make_gpr()
+        reseed(oracle, seed)
 
 
 def _most_trials(oracle: Any) -> int:

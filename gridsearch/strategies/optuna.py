@@ -17,15 +17,14 @@ import optuna
 from optuna.trial import TrialState
 
 from gridsearch.hparams.combination import Combination, combination_id
-from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import Strategy, SupportsExplanation, Wait
+from gridsearch.strategies.optuna_distributions import distribution_of
+from gridsearch.strategies.optuna_internals import suggest
+from gridsearch.strategies.parameters import GRID, ParameterCodec
 from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
 
 __all__ = ["OptunaPruner", "OptunaStrategy"]
-
-GRID = "grid"
-"""Which of several grids; the names of HParams are numbered, so that none can clash with it."""
 
 MOST_REPEATS = 20
 """Proposals in a row that had been made before, after which a random combination takes their place."""
@@ -75,6 +74,7 @@ class OptunaStrategy:
         self, space: SearchSpace, objective: Objective, seed: int, sampler: str, options: Mapping[str, Any]
     ) -> None:
         self._space, self._objective, self.over = space, objective, ""
+        self._codec = ParameterCodec(space)
         self._study = _study(objective, sampler=_make(optuna.samplers, sampler, options, seed=seed))
         self._random = space.sample(seed)
         self._heard: dict[str, TrialRecord] = {}
@@ -130,7 +130,7 @@ class OptunaStrategy:
         for values in self._random:
             if combination_id(values) not in self._seen:
                 self._repeats = 0
-                self._study.enqueue_trial(self._parameters(values))
+                self._study.enqueue_trial(self._codec.encode(values))
                 return self._study.ask()
         return None
 
@@ -142,12 +142,12 @@ class OptunaStrategy:
                 continue
             self._seen.add(identity)
             if value is not None:
-                number, grid = self._grid_of(values)
-                distributions = {f"{number}/{h.name}": _distribution(h.domain) for h in grid}
-                if len(self._space.grids) > 1:
-                    distributions[GRID] = optuna.distributions.CategoricalDistribution(range(len(self._space.grids)))
+                parameters = self._codec.of_grid(self._codec.grid_of(values))
+                distributions = {parameter.name: distribution_of(parameter.domain) for parameter in parameters}
+                if self._codec.grids > 1:
+                    distributions[GRID] = optuna.distributions.CategoricalDistribution(range(self._codec.grids))
                 known = optuna.trial.create_trial(
-                    params=self._parameters(values), distributions=distributions, value=value
+                    params=self._codec.encode(values), distributions=distributions, value=value
                 )
                 self._study.add_trial(known)
 
@@ -161,52 +161,14 @@ class OptunaStrategy:
         else:
             self._study.tell(trial, value)
 
-    # Combinations as Optuna has them: lists of values by number, names by grid.
-
     def _suggest_combination(self, trial: optuna.Trial) -> Combination:
-        several, number = len(self._space.grids) > 1, 0
+        number = 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a sampler falls back to random for a list of values
-            if several:
-                number = trial.suggest_categorical(GRID, range(len(self._space.grids)))
-            grid = self._space.grids[number]
-            return Combination({h.name: _suggest(trial, f"{number}/{h.name}", h) for h in grid})
-
-    def _grid_of(self, values: Combination) -> tuple[int, tuple[HParam, ...]]:
-        for number, grid in enumerate(self._space.grids):
-            if set(values) == {h.name for h in grid} and all(values[h.name] in h.domain for h in grid):
-                return number, grid
-        raise ValueError(f"{dict(values)!r} is not of the space")
-
-    def _parameters(self, values: Combination) -> dict[str, Any]:
-        number, grid = self._grid_of(values)
-        found: dict[str, Any] = {GRID: number} if len(self._space.grids) > 1 else {}
-        for hparam in grid:
-            value = values[hparam.name]
-            listed = isinstance(hparam.domain, Discrete)
-            found[f"{number}/{hparam.name}"] = hparam.domain.values.index(value) if listed else value
-        return found
-
-
-def _distribution(domain: Domain) -> Any:
-    """Return how Optuna draws from a domain: ordered numbers as such, other lists as unordered choices."""
-    if isinstance(domain, Discrete):
-        ordered = domain.dtype in (int, float) and sorted(domain.values) in (
-            list(domain.values),
-            list(reversed(domain.values)),
-        )
-        if ordered:
-            return optuna.distributions.IntDistribution(0, len(domain.values) - 1)
-        return optuna.distributions.CategoricalDistribution(range(len(domain.values)))
-    interval: Any = domain
-    if isinstance(domain, IntInterval):
-        return optuna.distributions.IntDistribution(interval.min_value, interval.max_value, log=interval.log)
-    return optuna.distributions.FloatDistribution(interval.min_value, interval.max_value, log=interval.log)
-
-
-def _suggest(trial: optuna.Trial, name: str, hparam: HParam) -> Any:
-    value = trial._suggest(name, _distribution(hparam.domain))  # the public ones each take one kind
-    return hparam.domain.values[value] if isinstance(hparam.domain, Discrete) else hparam.domain.cast(value)
+            if self._codec.grids > 1:
+                number = trial.suggest_categorical(GRID, range(self._codec.grids))
+            found = {p.name: suggest(trial, p.name, distribution_of(p.domain)) for p in self._codec.of_grid(number)}
+        return self._codec.decode({GRID: number, **found})
 
 
 class OptunaPruner:
