@@ -213,6 +213,14 @@ class Journal:
             row = inserted.fetchone()
         return int(row[0])
 
+    def replace_values(self, number: int, combination: Combination) -> bool:
+        """Give a trial the values that its training has come to ask for; return whether no other trial has them."""
+        taken = self._database.execute("SELECT number FROM trial WHERE id = ?", (combination.id,)).fetchone()
+        if taken is None:
+            row = (combination.id, json.dumps(dict(combination)), number)
+            self._database.execute("UPDATE trial SET id = ?, combination = ? WHERE number = ?", row)
+        return taken is None or int(taken[0]) == number
+
     def begin(self, session: SessionRecord) -> None:
         """Record that a session is about to be trained for the first time."""
         row = {
