@@ -253,9 +253,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             if getattr(model, "optimizer", None) is not None:
                 model.optimizer.build(model.trainable_variables)  # its moments are in the checkpoint, too
             model.load_weights(self._get_checkpoint_fname(before))
-        from keras.optimizers import Optimizer
-
-        if not isinstance(getattr(model, "optimizer", None), Optimizer):
+        if not callable(getattr(getattr(model, "optimizer", None), "apply_gradients", None)):
             return model
         from gridsearch.training.lean import release_on_free
 

@@ -99,8 +99,8 @@ class Record:
         return tuple(session for trial in self.trials for session in trial.sessions)
 
     def ranked(self) -> list[TrialRecord]:
-        """Return the trials that have a result, best objective first; equal ones in order of planning."""
-        scored = [(trial, trial.mean(self.objective.metric)) for trial in self.trials if trial.results]
+        """Return the trials that have a result, best first as ``objective.ranking`` has it; equal ones as planned."""
+        scored = [(trial, trial.mean(self.objective.ranking)) for trial in self.trials if trial.results]
         sign = -1.0 if self.objective.maximize else 1.0
         return [trial for trial, mean in sorted(scored, key=lambda pair: _last_if_none(pair[1], sign))]
 

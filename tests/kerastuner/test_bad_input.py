@@ -66,6 +66,7 @@ def test_an_objective_that_is_not_among_the_logs_is_told_with_those_that_are(log
     assert [trial.status for trial in Record.read(logdir).trials] == [Status.FAILED]
 
 
+@pytest.mark.filterwarnings("ignore:All-NaN")
 def test_an_objective_that_is_not_a_number_is_a_trial_that_diverged(logdir: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(
         Told, "run_trial", lambda tuner, trial, **kwargs: [0.5, float("nan"), 0.25][int(trial.trial_id)]
