@@ -194,7 +194,7 @@ def _record(journal: Journal, session: Session, found: ForeignTrial, config: Swe
     metrics = summarise(config.objective, found.epochs, {}, ended - began)
     if not (found.began and found.ended):
         del metrics["seconds"]  # nobody knows
-    if found.status is Status.FAILED or config.objective.metric not in metrics:
+    if found.status is Status.FAILED or config.objective.ranking not in metrics:
         kind = FailureKind.EXCEPTION if found.status is Status.FAILED else FailureKind.DIVERGED
         outcome = Outcome.failed(kind, found.message or "it has no finite objective")
     else:

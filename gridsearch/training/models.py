@@ -103,7 +103,8 @@ def build_model(
     with_hp = find_hp_builder(build)
     model = _build_with_hp(with_hp, asked) if with_hp else build(*(asked, shape, classes)[: _arity(build)])
     if not isinstance(model, keras.Model):
-        raise TypeError(f"{build.__module__}:{build.__qualname__} returned {model!r}, not a Keras model")
+        name = getattr(build, "__qualname__", type(build).__qualname__)
+        raise TypeError(f"{build.__module__}:{name} returned {model!r}, not a Keras model")
     if not model.compiled:
         compile_with(model, asked)
     if not all(layer.built for layer in flatten_layers(model)):  # without an Input, until it sees a picture
