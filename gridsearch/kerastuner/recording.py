@@ -144,25 +144,34 @@ class Recording:
         # new, or the oracle wants it once more
         return Session(trial, 1 + max((s.repeat for s in past), default=-1), 1, 0)
 
-    def settle(self, values: Mapping[str, Any]) -> None:
+    def settle(self, values: Mapping[str, Any]) -> str:
         """Give the trial that runs the values as they stand: training may be the first to ask for some.
 
         Writers hear of a session once its values are known: with its first epoch, or at its end. If values come later
         still, TensorBoard's rows are written anew.
+
+        Returns:
+            The session's name. It is another one where a trial has these values already: one that was killed after it
+            had asked for them is tried again.
         """
-        combination = Combination.of(values)
-        if self._current is None or combination.id == self._current.session.trial.id:
-            return
-        before = self._current.session.trial
+        assert self._current is not None, "a session runs"
+        combination, before = Combination.of(values), self._current.session.trial
+        if combination.id == before.id:
+            return self._current.name
         with self._journal.transaction():
             free = self._journal.replace_values(before.number, combination)
-        if not free:
+            if not free and not self._announced:
+                self._journal.withdraw(self._current)
+        if free:
+            trial = next(t for t in self._journal.record().trials if t.trial.number == before.number)
+            self._current = next(s for s in trial.sessions if s.name == self._current.name)
+            self._events.rewrite([s for s in trial.sessions if s.delivered or s.name == self._current.name])
+        elif not self._announced:
+            return self.begin(combination)
+        else:
             _warn(f"{before.name} has come to the values of another trial, {dict(combination)}: "
                   f"it stays under those it began with, {dict(before.values)}")  # fmt: skip
-            return
-        trial = next(t for t in self._journal.record().trials if t.trial.number == before.number)
-        self._current = next(s for s in trial.sessions if s.name == self._current.name)
-        self._events.rewrite([s for s in trial.sessions if s.delivered or s.name == self._current.name])
+        return self._current.name
 
     def begin_next_execution(self, metrics: Mapping[str, float] | None = None) -> None:
         """Begin the next execution of the same trial: another repeat of it.
@@ -206,14 +215,14 @@ class Recording:
         self._book.tell_epoch(said)
 
     @property
+    def running(self) -> bool:
+        """Whether a session runs."""
+        return self._current is not None
+
+    @property
     def reported(self) -> bool:
         """Whether the session that runs has reported an epoch."""
         return bool(self._epochs)
-
-    @property
-    def resumed(self) -> bool:
-        """Whether the session that runs goes on after a pause."""
-        return self._current is not None and self._current.resumed is not None
 
     def summary(self, final: Mapping[str, float], scored: tuple[float, int | None] | None = None) -> dict[str, float]:
         """Return the metrics of the session that runs, by the dashboard's names.

@@ -228,7 +228,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         elif len(self._declared.space) > before:
             self._recording.extend(self._config())
         assert self._recording is not None
-        self._recording.settle(self._combination(trial))
+        if self._recording.running:
+            self._names[int(trial.trial_id)] = self._recording.settle(self._combination(trial))
         return self._recording
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

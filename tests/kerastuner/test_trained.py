@@ -71,18 +71,33 @@ def test_what_a_trial_asks_for_is_recorded_as_it_stood_when_training_ended(logdi
     agrees(logdir)
 
 
+class Reporting(Asking):
+    """Reports an epoch before it may be killed, when all is asked for."""
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        hp = trial.hyperparameters
+        x = hp.Choice("x", [-1, 0, 1])
+        score = float(x * x + (hp.Choice("bonus", [0.5, 2.0]) if x > 0 else 0))
+        self.on_epoch_end(trial, None, 0, {"default_objective": score})
+        return super().run_trial(trial, *args, **kwargs)
+
+
 @pytest.mark.parametrize("die_at", range(4))
-def test_a_grid_that_grows_trains_exactly_the_rest_after_a_kill(logdir: Path, tmp_path: Path, die_at: int) -> None:
-    asking(tmp_path / "whole").search(verbose=0)
-    whole = list(Asking.trained)
+@pytest.mark.parametrize("kind", [Asking, Reporting])
+def test_a_grid_that_grows_trains_exactly_the_rest_after_a_kill(
+    logdir: Path, tmp_path: Path, die_at: int, kind: type[Asking]
+) -> None:
+    asking(tmp_path / "whole", kind=kind).search(verbose=0)
+    whole = list(kind.trained)
     with pytest.raises(Killed):
-        asking(logdir, die_at=die_at).search(verbose=0)
-    before = list(Asking.trained)
-    asking(logdir).search(verbose=0)
-    assert before + Asking.trained == whole
-    assert [t.trial.values for t in Record.read(logdir).ranked()] == [
-        t.trial.values for t in Record.read(tmp_path / "whole").ranked()
-    ]
+        asking(logdir, kind=kind, die_at=die_at).search(verbose=0)
+    before = list(kind.trained)
+    asking(logdir, kind=kind).search(verbose=0)
+    assert before + kind.trained == whole
+    first, resumed = (Record.read(folder) for folder in (tmp_path / "whole", logdir))
+    assert [t.trial.values for t in resumed.ranked()] == [t.trial.values for t in first.ranked()]
+    assert len(resumed.trials) == len(first.trials)
+    agrees(logdir)
 
 
 class Net(keras_tuner.HyperModel):
