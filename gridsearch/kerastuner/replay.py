@@ -12,7 +12,12 @@ from typing import Any
 
 import keras_tuner
 
-from gridsearch.strategies.kerastuner_internals import count_failures_from_now, count_no_failures, next_trial_number
+from gridsearch.strategies.kerastuner_internals import (
+    count_failures_from_now,
+    count_no_failures,
+    next_trial_number,
+    times_run,
+)
 from gridsearch.trials import OracleEntry, SessionRecord, Status
 
 __all__ = ["declare_since", "replay"]
@@ -39,6 +44,8 @@ def replay(oracle: Any, tuner_id: str, sessions: Iterable[SessionRecord], names:
         known = {int(trial_id) for trial_id in oracle.end_order}
         for number in known & heard.keys():
             names.setdefault(number, heard.pop(number)[-1][0].name)
+        for number, times in times_run(oracle).items():  # of a trial that waits to be retried, this is not news
+            heard[number] = heard.get(number, [])[times:]
         while heard.get(number := next_trial_number(oracle)):
             session, entry = heard[number].pop(0)
             trial = oracle.create_trial(tuner_id)

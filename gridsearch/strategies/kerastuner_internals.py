@@ -22,6 +22,7 @@ __all__ = [
     "next_trial_number",
     "reseed",
     "score_result",
+    "times_run",
 ]
 
 OVERRIDDEN = {
@@ -71,6 +72,14 @@ def next_trial_number(oracle: Any) -> int:
     """
     queue = oracle._retry_queue
     return int(queue[-1]) if queue else len(oracle.trials)
+
+
+def times_run(oracle: Any) -> dict[int, int]:
+    """Return how often each trial has ended so far, retries counted.
+
+    Upstream: ``Oracle._run_times``, by which ``end_trial`` decides whether a trial is retried.
+    """
+    return {int(trial_id): times for trial_id, times in oracle._run_times.items()}
 
 
 def count_no_failures(oracle: Any) -> None:

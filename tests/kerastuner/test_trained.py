@@ -255,6 +255,22 @@ def test_a_trial_that_may_be_retried_is_retried_after_a_kill_too(logdir: Path, m
     assert [s.status for s in first.sessions] == [Status.FAILED, Status.FAILED, Status.COMPLETED]
 
 
+def test_a_trial_that_was_killed_while_it_was_retried_is_retried(logdir: Path, monkeypatch: Any) -> None:
+    """The failure before it is heard of once, though the record is read at the start and again by the search."""
+
+    def oracle() -> Any:
+        hp = keras_tuner.HyperParameters()
+        hp.Choice("x", [-1, 0, 1])
+        return oracles.GridSearchOracle(hyperparameters=hp, max_retries_per_trial=1)
+
+    with pytest.raises(Killed):
+        asking(logdir, oracle(), Once, die_at=2).search(verbose=0)
+    monkeypatch.setattr(Once, "failures", 0)
+    asking(logdir, oracle(), Once).search(verbose=0)
+    assert Once.trained == [{"x": -1}, {"x": 0}, {"x": 1}]
+    assert [trial.status for trial in Record.read(logdir).trials] == [Status.COMPLETED] * 3
+
+
 def test_another_script_answers_from_the_record(logdir: Path, capsys: Any) -> None:
     oracle = oracles.RandomSearchOracle(objective=keras_tuner.Objective("loss", "min"), max_trials=2, seed=1)
     tuner = Tuner(oracle=oracle, hypermodel=Net(), logdir=logdir)

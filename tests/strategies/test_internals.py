@@ -65,6 +65,7 @@ def test_a_trial_that_may_be_retried_is_the_next_one() -> None:
     trial.status = "INVALID"
     oracle.end_trial(trial)
     assert kerastuner_internals.next_trial_number(oracle) == 0, f"Oracle._retry_queue {MOVED}kerastuner_internals.py"
+    assert kerastuner_internals.times_run(oracle) == {0: 1}, f"Oracle._run_times {MOVED}kerastuner_internals.py"
     assert oracle.create_trial("tuner").trial_id == trial.trial_id
 
 
