@@ -9,19 +9,25 @@ it had been declared in an ``hp.conditional_scope``.
 
 from __future__ import annotations
 
+import itertools
+import math
+import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from gridsearch.hparams.domain import Discrete, Value
+from gridsearch.hparams.domain import Discrete, HParam, Value
 from gridsearch.kerastuner.domains import domain_of
 from gridsearch.training.hyperparameters import Hyperparameters
 
-__all__ = ["find_space"]
+__all__ = ["find_space", "refuse_hidden_branches"]
 
 MOST_BUILDS = 400
 """Models that are built at most; a second each would be much."""
+
+CHECKED = 50
+"""Combinations of what was found that the model is built with at most, to see that it asks for just these names."""
 
 MOST_VALUES = 24
 """Of a hyperparameter with more values only the first, the middle and the last are tried."""
@@ -41,6 +47,42 @@ def find_space(build: Callable[[Any], Any]) -> list[Any]:
         Exception: whatever building the model with its defaults raises.
     """
     return _Search(build).find()
+
+
+def refuse_hidden_branches(build: Callable[[Any], Any], grids: Sequence[Sequence[HParam]]) -> None:
+    """Refuse a space that is not what the model asks for, such as a name that two values open together.
+
+    The model is built with every combination, or with ``CHECKED`` drawn ones if there are more. A branch that none of
+    them meets is found by its trial, which says so.
+
+    Raises:
+        ValueError: with some values the model asks for other names than were found; they are said.
+    """
+    for values in _draw_combinations(grids):
+        hp = Hyperparameters(values)
+        try:
+            build(hp)
+        except Exception:  # a trial's business: it fails there, with a log
+            continue
+        asked = {one.name for one in hp.space if hp.is_active(one)}
+        if asked != set(values):
+            names = ", ".join(repr(name) for name in sorted(asked ^ set(values)))
+            listed = ", ".join(f"{name} = {value!r}" for name, value in values.items())
+            raise BranchError(f"whether {names} is asked for depends on several values at once, here on {listed}")
+
+
+def _draw_combinations(grids: Sequence[Sequence[HParam]]) -> Iterator[dict[str, Value]]:
+    columns = [[(hparam.name, list(hparam.domain.values)) for hparam in grid] for grid in grids]
+    if sum(math.prod(len(values) for _, values in grid) for grid in columns) <= CHECKED:
+        for grid in columns:
+            yield from (
+                {name: value for (name, _), value in zip(grid, chosen, strict=True)}
+                for chosen in itertools.product(*(values for _, values in grid))
+            )
+        return
+    draw = random.Random(0)  # the same ones whenever the sweep file is read
+    for number in range(CHECKED):
+        yield {name: draw.choice(values) for name, values in columns[number % len(columns)]}
 
 
 class _Search:

@@ -28,9 +28,11 @@ def declare_grids(build: Callable[[Any], Any]) -> list[list[HParam]]:
         ValueError: names clash, or what is asked for cannot be found wholly.
         Exception: whatever building the model raises.
     """
-    from gridsearch.kerastuner.branches import find_space
+    from gridsearch.kerastuner.branches import find_space, refuse_hidden_branches
 
-    return grids_from_space(find_space(build))
+    grids = grids_from_space(find_space(build))
+    refuse_hidden_branches(build, grids)
+    return grids
 
 
 def main(name: str, folder: str) -> None:

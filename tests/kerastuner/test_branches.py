@@ -75,6 +75,19 @@ def test_what_cannot_be_found_wholly_is_refused_with_the_names() -> None:
         declare_grids(other_values)
 
 
+@pytest.mark.parametrize("opens", [lambda a, b: a or b, lambda a, b: a != b, lambda a, b: a and b])
+@pytest.mark.parametrize("others", [0, 4])
+def test_a_branch_of_several_values_at_once_is_refused_with_its_name(opens: Any, others: int) -> None:
+    def build(hp: Any) -> None:
+        for number in range(others):
+            hp.Choice(f"other_{number}", [1, 2, 3])
+        if opens(hp.Boolean("a"), hp.Boolean("b")):
+            hp.Choice("width", [1, 2, 3])
+
+    with pytest.raises(ValueError, match=r"'width' is asked for depends on several values at once.*a = .*b = "):
+        declare_grids(build)
+
+
 MODELS = """
 import keras, keras_tuner
 
