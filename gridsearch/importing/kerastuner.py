@@ -74,6 +74,7 @@ def _find_objective(trials: Sequence[Mapping[str, Any]], folder: Path) -> str:
 
 def _is_score(history: Mapping[str, Any], score: float) -> bool:
     values = [sum(seen["value"]) / len(seen["value"]) for seen in history["observations"]]
+    values = [value for value in values if not math.isnan(value)]  # KerasTuner scores without them
     best = (max if history["direction"] == "max" else min)(values, default=math.nan)
     return math.isclose(best, score, rel_tol=1e-9)
 

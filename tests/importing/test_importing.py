@@ -239,3 +239,13 @@ def test_the_projects_own_objective_is_found_by_its_scores(project: Path, logdir
     assert (found.metric, found.maximize) == ("val_loss", False)
     import_into(found, logdir, None)
     assert Record.read(logdir).ranked()[0].trial.values["x"] == 0.25, "its best epoch won"
+
+
+def test_an_epoch_that_is_not_a_number_does_not_hide_the_objective(project: Path) -> None:
+    for number, loss in enumerate((0.5, 0.25)):
+        file = project / f"trial_{number}" / "trial.json"
+        trial = json.loads(file.read_text())
+        observed = [{"value": [value], "step": step} for step, value in enumerate((float("nan"), loss))]
+        trial["metrics"]["metrics"]["val_loss"] = {"direction": "min", "observations": observed}
+        file.write_text(json.dumps({**trial, "score": loss}))
+    assert read_project(project, None).metric == "val_loss"
