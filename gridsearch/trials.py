@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, Literal
 
 from gridsearch.hparams.combination import Combination
 
@@ -131,6 +131,13 @@ class Objective:
     maximize: bool = True
     with_loss: bool = True
     """Whether every trial will report a loss: a column that some rows lack hides them in parallel coordinates."""
+    select: Literal["last", "best"] = "last"
+    """Which epoch ranks a trial: its last one, or its best one, as KerasTuner does."""
+
+    @property
+    def ranking(self) -> str:
+        """The column that ranks trials: ``accuracy``, or ``best_accuracy``."""
+        return self.metric if self.select == "last" else f"best_{self.metric}"
 
     def of(self, metrics: Mapping[str, float]) -> float | None:
         """Return the objective's value in one epoch's metrics, or None if it was not reported."""
@@ -266,12 +273,17 @@ class OracleEntry:
         values: as the oracle has them, KerasTuner's own among them.
         metrics: empty if the trial failed.
         step: the epoch that the metrics are of.
+        status: what the trial ended as: COMPLETED, FAILED, or INVALID, which the oracle may retry. Empty in records of
+            earlier versions: completed if there are metrics.
+        declared: hyperparameters that the trial was the first to ask for, as KerasTuner serializes them.
     """
 
     number: int
     values: Mapping[str, Any]
     metrics: Mapping[str, float]
     step: int
+    status: str = ""
+    declared: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

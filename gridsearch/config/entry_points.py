@@ -106,7 +106,7 @@ def load_entry_point(name: str, folder: Path) -> Callable[..., Any]:
         if error.name and not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module is there, and itself imports something that is not
         raise UserCodeError(f"there is no module {module_name!r} in {folder} or among installed packages") from None
-    function = getattr(module, function_name, None)
-    if not callable(function):
+    function: Any = getattr(module, function_name, None)
+    if not callable(function) and not callable(getattr(function, "build", None)):  # which a HyperModel has
         raise UserCodeError(f"module {module_name!r} has no function {function_name!r}")
     return function  # type: ignore[no-any-return]  # callable() is all that can be known of a user's function

@@ -253,6 +253,8 @@ class Sweep(Section):
     metric: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_not_ours)] = "accuracy"
     goal: Literal["max", "min"] | None = None
     """Whether more or less is better; None is "min" for a loss or an error, "max" for anything else."""
+    select: Literal["last", "best"] = "last"
+    """Which epoch ranks a trial. "best" is for records of KerasTuner's, whose tuners rank by the best epoch."""
     detail: Literal["summary", "epoch", "full"] = "epoch"
     """What TensorBoard gets of each session: final metrics; also every epoch; also Keras's graph and histograms."""
     exclude: tuple[dict[str, Any], ...] = ()

@@ -58,6 +58,10 @@ SECTIONS: dict[str, type[Section]] = {"data": Data, "augmentation": Augmentation
 """Where a setting may be swept by an HParam of its name."""
 
 
+RANKED_BY_BEST = ("gridsearch.kerastuner:trained_by_script", "gridsearch.importing:trained_elsewhere")
+"""Objectives of trials that were trained elsewhere, where the best epoch may have chosen the winner."""
+
+
 def _is_number(value: Value) -> bool:
     return type(value) in (int, float)
 
@@ -133,6 +137,9 @@ class SweepConfig(Section):
                     raise KeyedError(
                         section, ValueError("not allowed with model.objective, which does without pictures")
                     )
+        if self.sweep.select == "best" and self.model.objective not in RANKED_BY_BEST:
+            problem = "'best' is for trials of KerasTuner's tuners; leave it out: trials are ranked by their last epoch"
+            raise KeyedError("sweep.select", ValueError(problem))
         self._check_space()
         check_search(self.sweep, self.training, self.space, self.most_trials)
         collect_errors((hparam for grid in self.hparams for hparam in grid), self._check_swept)
@@ -228,7 +235,7 @@ class SweepConfig(Section):
         """The metric and its direction; where ``sweep.goal`` is not set, words in the metric's name decide."""
         metric = self.sweep.metric.removeprefix("val_")
         maximize = self.sweep.goal != "min" if self.sweep.goal else not _names_an_error(metric)
-        return Objective(metric, maximize, with_loss=not self.model.objective)
+        return Objective(metric, maximize, with_loss=not self.model.objective, select=self.sweep.select)
 
     def with_recorded_goal(self, recorded: Objective | None) -> SweepConfig:
         """Return the sweep with the goal that its record has, where the file does not set one.

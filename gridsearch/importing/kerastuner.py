@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,17 +28,18 @@ def read_project(folder: Path, metric: str | None) -> ForeignSweep:
 
     Args:
         folder: with an oracle.json.
-        metric: the objective, which KerasTuner does not keep; None is val_accuracy.
+        metric: the objective; None is the one that the project's trials were scored by.
 
     Raises:
-        UserError: it is no such folder, a file is damaged, or no trial reports the metric.
+        UserError: it is no such folder, a file is damaged, no trial reports the metric, or several could be the
+            objective.
     """
     state = _json(folder / ORACLE)
     space = _space(state.get("hyperparameters", {}), folder / ORACLE)
     files = sorted(folder.glob("trial_*/trial.json"))
     files_read = [(file, _json(file)) for file in files]
     tracked = {name for _, trial in files_read for name in trial.get("metrics", {}).get("metrics", {})}
-    wanted = metric or "val_accuracy"
+    wanted = metric or _find_objective([trial for _, trial in files_read], folder)
     if tracked and wanted not in tracked:
         cure = f"Name one with --metric: {', '.join(sorted(tracked))}."
         raise UserError(f"no trial reports {wanted!r}", where=str(folder), cure=cure)
@@ -49,7 +51,32 @@ def read_project(folder: Path, metric: str | None) -> ForeignSweep:
             below = trials.pop(_values(trial).get(f"{OURS}trial_id", ""), None)
             trials[trial["trial_id"]] = _read_trial(trial, grids, file, most, below.epochs if below else {})
     maximize = directions[0] == "max" if directions else True
-    return ForeignSweep(str(folder), grids, wanted, maximize, list(trials.values()))
+    return ForeignSweep(str(folder), grids, wanted, maximize, list(trials.values()), select="best")
+
+
+def _find_objective(trials: Sequence[Mapping[str, Any]], folder: Path) -> str:
+    """Return the metric whose best value is the score of every trial, since KerasTuner does not keep its name.
+
+    Raises:
+        UserError: several fit, and val_accuracy is none of them.
+    """
+    scored = [trial for trial in trials if trial.get("status") == "COMPLETED" and trial.get("score") is not None]
+    fitting = [
+        name
+        for name in (_tracked(scored[0]) if scored else ())
+        if all(name in _tracked(trial) and _is_score(_tracked(trial)[name], trial["score"]) for trial in scored)
+    ]
+    if len(fitting) > 1 and "val_accuracy" not in fitting:
+        problem = f"trials were scored by one of {', '.join(sorted(fitting))}, which have the same values"
+        raise UserError(problem, where=str(folder), cure="Name the objective with --metric.")
+    return fitting[0] if len(fitting) == 1 else "val_accuracy"
+
+
+def _is_score(history: Mapping[str, Any], score: float) -> bool:
+    values = [sum(seen["value"]) / len(seen["value"]) for seen in history["observations"]]
+    values = [value for value in values if not math.isnan(value)]  # KerasTuner scores without them
+    best = (max if history["direction"] == "max" else min)(values, default=math.nan)
+    return math.isclose(best, score, rel_tol=1e-9)
 
 
 def _json(file: Path) -> dict[str, Any]:

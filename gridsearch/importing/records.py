@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import UserError
@@ -62,6 +62,8 @@ class ForeignSweep:
     metric: str
     maximize: bool
     trials: Sequence[ForeignTrial]
+    select: Literal["last", "best"] = "last"
+    """Which epoch chose the winner there."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def _refuse_other_objective(source: ForeignSweep, objective: Objective) -> None:
 
 def _tables(source: ForeignSweep, logdir: Path | None) -> dict[str, Any]:
     grids = [{h.name: hparam_table(h) for h in grid} for grid in source.grids]
-    sweep = {"strategy": "random", "trials": max(1, len(source.trials)), "metric": source.metric}
+    sweep = {"strategy": "random", "trials": max(1, len(source.trials)), "metric": source.metric,
+             "select": source.select}  # fmt: skip
     return {
         "hparams": grids[0] if len(grids) == 1 else grids,
         "model": {"objective": "gridsearch.importing:trained_elsewhere"},
@@ -191,7 +194,7 @@ def _record(journal: Journal, session: Session, found: ForeignTrial, config: Swe
     metrics = summarise(config.objective, found.epochs, {}, ended - began)
     if not (found.began and found.ended):
         del metrics["seconds"]  # nobody knows
-    if found.status is Status.FAILED or config.objective.metric not in metrics:
+    if found.status is Status.FAILED or config.objective.ranking not in metrics:
         kind = FailureKind.EXCEPTION if found.status is Status.FAILED else FailureKind.DIVERGED
         outcome = Outcome.failed(kind, found.message or "it has no finite objective")
     else:

@@ -7,8 +7,14 @@ tuner.search(train_x, train_y, batch_size=32, epochs=5, validation_split=0.1)
 tuner.get_best_models()[0].predict(test_x)
 
 domains      what ``hp.Choice``, ``hp.Int``, ... declare, as HParams; conditional scopes as several grids
+branches     finds what a ``build_model(hp)`` asks for only for some values of another hyperparameter
 discovery    asks a ``build_model(hp)`` what it declares, in a process of its own
+tables       a search as the tables of a sweep file
+arguments    what ``search`` was given, for the recipe
+results      what a training returned, as KerasTuner scores it
+replay       brings a fresh oracle to where the record stands
 recording    a tuner's trials in sweep.db, TensorBoard and other writers
+errors       errors of gridsearch's and KerasTuner's classes at once
 tuner        ``keras_tuner.Tuner`` that records, and goes on where it was killed
 """
 

@@ -11,7 +11,6 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from gridsearch.config.entry_points import load_entry_point
@@ -22,32 +21,27 @@ from gridsearch.kerastuner.domains import grids_from_space
 __all__ = ["declare_grids"]
 
 
-def declare_grids(build: Callable[..., Any]) -> list[list[HParam]]:
-    """Return the HParams that a ``build_model(hp)`` declares in any of its conditional scopes.
+def declare_grids(build: Callable[[Any], Any]) -> list[list[HParam]]:
+    """Return the HParams that a ``build_model(hp)`` asks for, whatever values they depend on.
 
     Raises:
-        ValueError: names clash.
+        ValueError: names clash, or what is asked for cannot be found wholly.
         Exception: whatever building the model raises.
     """
-    import keras_tuner
+    from gridsearch.kerastuner.branches import find_space, refuse_hidden_branches
 
-    from gridsearch.strategies.kerastuner_internals import visit_all_branches
-    from gridsearch.training.hyperparameters import Hyperparameters
-
-    build(Hyperparameters())  # complains of names that clash
-    oracle = keras_tuner.Oracle()
-    half_a_tuner = SimpleNamespace(oracle=oracle, hypermodel=SimpleNamespace(build=build))
-    visit_all_branches(half_a_tuner)
-    return grids_from_space(oracle.get_space().space)
+    grids = grids_from_space(find_space(build))
+    refuse_hidden_branches(build, grids)
+    return grids
 
 
 def main(name: str, folder: str) -> None:
     """Print what there is, as the module says."""
     try:
-        from gridsearch.training.hyperparameters import takes_hp
+        from gridsearch.training.hp_builders import find_hp_builder
 
-        build = load_entry_point(name, Path(folder))
-        found = [{h.name: hparam_table(h) for h in grid} for grid in declare_grids(build)] if takes_hp(build) else None
+        build = find_hp_builder(load_entry_point(name, Path(folder)))
+        found = [{h.name: hparam_table(h) for h in grid} for grid in declare_grids(build)] if build else None
         answer: dict[str, Any] = {"grids": found}
     except Exception as error:
         answer = {"problem": f"{type(error).__name__}: {' '.join(str(error).split())}"}

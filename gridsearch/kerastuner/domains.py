@@ -16,7 +16,7 @@ from typing import Any
 
 from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval, Value
 
-__all__ = ["OURS", "cast_as_declared", "grids_from_space"]
+__all__ = ["OURS", "cast_as_declared", "domain_of", "grids_from_space"]
 
 OURS = "tuner/"
 """What KerasTuner's Hyperband puts among the values."""
@@ -72,7 +72,7 @@ def _expanded(space: Sequence[Any], fixed: Fixed) -> Iterable[list[HParam]]:
         yield _grid(active, fixed)
         return
     groups: dict[tuple[bool, ...], list[Value]] = {}
-    for value in _domain(parent).values:
+    for value in domain_of(parent).values:
         opens = tuple(value in condition.values for condition in conditions if condition.name == parent.name)
         groups.setdefault(opens, []).append(value)
     for values in groups.values():
@@ -86,14 +86,15 @@ def _is_active(hp: Any, fixed: Fixed) -> bool:
 def _grid(active: Iterable[Any], fixed: Fixed) -> list[HParam]:
     found: dict[str, HParam] = {}
     for hp in active:
-        domain = Discrete(fixed[hp.name]) if hp.name in fixed else _domain(hp)
+        domain = Discrete(fixed[hp.name]) if hp.name in fixed else domain_of(hp)
         if hp.name in found and found[hp.name].domain != domain:
             raise ValueError(f"{hp.name!r} is declared twice, as {found[hp.name].domain!r} and as {domain!r}")
         found[hp.name] = HParam(hp.name, domain)
     return list(found.values())
 
 
-def _domain(hp: Any) -> Domain:
+def domain_of(hp: Any) -> Domain:
+    """Return the values that one of KerasTuner's hyperparameters takes, as a domain."""
     kind = _kind(hp)
     if kind == "Choice":
         return Discrete(hp.values)

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.config.sweep_config import SweepConfig
+from gridsearch.errors import UserError
 from gridsearch.hparams.combination import Combination
+from gridsearch.kerastuner.errors import like_upstream
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_history
 from gridsearch.runner.session_book import SessionBook, end_record
@@ -55,6 +57,7 @@ class Recording:
 
     def __init__(self, config: SweepConfig, recipe: Mapping[str, Any], writers: Sequence[Writer | str] = ()) -> None:
         refuse_unknown([name for name in writers if isinstance(name, str)], where="writers")
+        self._recipe = dict(recipe)
         self._config, self._journal = config, Journal(config.sweep.logdir, _warn)
         try:
             self._journal.declare(config, recipe)
@@ -74,6 +77,8 @@ class Recording:
         """The epochs of the rungs below, where the session resumes."""
         self._curves: EpochEvents | None = None
         self._since = 0.0
+        self._announced = True
+        """Whether writers know of the session that runs."""
 
     def _isolate(self, name: str) -> IsolatedWriter:
         info = describe_sweep(self._journal.record(), name)
@@ -92,14 +97,24 @@ class Recording:
                 self._journal.set_property("oracle_seed", wanted)
         return wanted if seed is None else int(seed)
 
-    def oracle_entries(self) -> dict[int, tuple[str, OracleEntry]]:
-        """Return what the oracle has heard of each of its trials that have ended: number -> session, entry."""
-        return {
-            entry.number: (session.name, entry)
-            for session in self._journal.record().sessions
-            if session.status is not Status.RUNNING
-            for entry in session.oracle
-        }
+    def refuse_other_oracle(self, kind: str) -> None:
+        """Refuse an oracle of another class than the one that proposed the recorded trials, see ``other_oracle``."""
+        recorded = self._journal.properties().get("oracle")
+        if recorded is None:
+            with self._journal.transaction():
+                self._journal.set_property("oracle", kind)
+        elif recorded != kind:
+            raise other_oracle(self.logdir, recorded, kind)
+
+    def sessions(self) -> tuple[SessionRecord, ...]:
+        """Return every session that is recorded."""
+        return self._journal.record().sessions
+
+    def extend(self, config: SweepConfig) -> None:
+        """Adopt a larger space: hyperparameters that trials were the first to ask for become columns."""
+        self._config = config
+        self._journal.declare(config, self._recipe)
+        write_experiment_if_new(self._journal, config)
 
     # One session at a time.
 
@@ -129,12 +144,45 @@ class Recording:
         # new, or the oracle wants it once more
         return Session(trial, 1 + max((s.repeat for s in past), default=-1), 1, 0)
 
-    def begin_next_execution(self) -> None:
-        """Begin the next execution of the same trial: another repeat of it."""
-        if self._current is None or not self._epochs:
+    def settle(self, values: Mapping[str, Any]) -> str:
+        """Give the trial that runs the values as they stand: training may be the first to ask for some.
+
+        Writers hear of a session once its values are known: with its first epoch, or at its end. If values come later
+        still, TensorBoard's rows are written anew.
+
+        Returns:
+            The session's name. It is another one where a trial has these values already: one that was killed after it
+            had asked for them is tried again.
+        """
+        assert self._current is not None, "a session runs"
+        combination, before = Combination.of(values), self._current.session.trial
+        if combination.id == before.id:
+            return self._current.name
+        with self._journal.transaction():
+            free = self._journal.replace_values(before.number, combination)
+            if not free and not self._announced:
+                self._journal.withdraw(self._current)
+        if free:
+            trial = next(t for t in self._journal.record().trials if t.trial.number == before.number)
+            self._current = next(s for s in trial.sessions if s.name == self._current.name)
+            self._events.rewrite([s for s in trial.sessions if s.delivered or s.name == self._current.name])
+        elif not self._announced:
+            return self.begin(combination)
+        else:
+            _warn(f"{before.name} has come to the values of another trial, {dict(combination)}: "
+                  f"it stays under those it began with, {dict(before.values)}")  # fmt: skip
+        return self._current.name
+
+    def begin_next_execution(self, metrics: Mapping[str, float] | None = None) -> None:
+        """Begin the next execution of the same trial: another repeat of it.
+
+        Args:
+            metrics: what the last one came to; None is what its epochs say, and it goes on if it had none.
+        """
+        if self._current is None or not (self._epochs or metrics):
             return
         before = self._current.session
-        self.end(Outcome(Status.COMPLETED, metrics=self.summary({})))
+        self.end(Outcome(Status.COMPLETED, metrics=self.summary({}) if metrics is None else metrics))
         with self._journal.transaction():
             session = self._book.begin(Session(before.trial, before.repeat + 1, 1, 0))
         self._start(session)
@@ -145,12 +193,19 @@ class Recording:
         self._before = {e.epoch: e.metrics for e in read_history(self.logdir, session.name)} if resumed else {}
         self._since = time.monotonic() - session.trained_before
         self._curves = EpochEvents(self.logdir / session.name)
-        self._book.announce(session)
+        self._announced = False
+
+    def announce(self) -> None:
+        """Tell the writers of the session that runs, if they do not know of it yet."""
+        if self._current is not None and not self._announced:
+            self._announced = True
+            self._book.announce(self._current)
 
     def epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Record that an epoch has ended, counted from 0."""
         if self._current is None or self._curves is None:
             return
+        self.announce()
         metrics = flatten_metrics(logs)
         said = Epoch(self._current.name, epoch, metrics, time.time())
         with self._journal.transaction():
@@ -160,15 +215,30 @@ class Recording:
         self._book.tell_epoch(said)
 
     @property
+    def running(self) -> bool:
+        """Whether a session runs."""
+        return self._current is not None
+
+    @property
     def reported(self) -> bool:
         """Whether the session that runs has reported an epoch."""
         return bool(self._epochs)
 
-    def summary(self, final: Mapping[str, float]) -> dict[str, float]:
-        """Return the metrics of the session that runs, by the dashboard's names; ``final`` adds to its last epoch."""
+    def summary(self, final: Mapping[str, float], scored: tuple[float, int | None] | None = None) -> dict[str, float]:
+        """Return the metrics of the session that runs, by the dashboard's names.
+
+        Args:
+            final: adds to the metrics of its last epoch.
+            scored: the value that KerasTuner scores it with, and of which epoch, counted from 1; None is the last. A
+                session that resumed keeps a better one of the rungs below.
+        """
         epochs = {epoch: self._of_objective(metrics) for epoch, metrics in {**self._before, **self._epochs}.items()}
-        final = self._of_objective(final)
-        return summarise(self._config.objective, epochs, final, time.monotonic() - self._since)
+        final, objective = self._of_objective(final), self._config.objective
+        found = summarise(objective, epochs, final, time.monotonic() - self._since)
+        if scored is not None and is_finite(scored[0]) and not self._before:
+            found[f"best_{objective.metric}"] = float(scored[0])
+            found["best_epoch"] = float(max(epochs, default=-1) + 1 if scored[1] is None else scored[1])
+        return found
 
     def _of_objective(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
         """Return metrics without the validation's where the oracle's objective is the training's.
@@ -182,6 +252,7 @@ class Recording:
         """Record how the session that runs has ended, with what the oracle is about to hear of it."""
         if self._current is None:
             return
+        self.announce()
         session, self._current = self._current, None
         if self._curves is not None:
             self._curves.close()
@@ -212,11 +283,12 @@ class Recording:
         finally:
             self._journal.close()
 
-    def diverged(self) -> str:
-        """Return what of the last epoch is not a number; "" if all of it is."""
-        last = self._of_objective(self._epochs[max(self._epochs)]) if self._epochs else {}
-        value = self._config.objective.of(last)
-        return f"{self._config.objective.metric} is {value}" if value is not None and not is_finite(value) else ""
+
+def other_oracle(logdir: Path, recorded: str, kind: str) -> UserError:
+    """Return the error for an oracle of another class: a RuntimeError, too, as KerasTuner raises it."""
+    problem = f"was searched with a {recorded}, not with a {kind}"
+    cure = "Name another log directory, or pass `overwrite=True` to begin anew."
+    return like_upstream(UserError(problem, where=str(logdir), cure=cure), RuntimeError())
 
 
 def _warn(line: str) -> None:

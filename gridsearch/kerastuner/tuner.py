@@ -10,33 +10,37 @@ KerasTuner's own state files are not read again: a fresh oracle is asked again, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
+import os
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
-import numpy as np
 
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import GridsearchError, StrategyError, UserError
 from gridsearch.hparams.combination import Combination
-from gridsearch.hparams.tables import hparam_table
+from gridsearch.kerastuner.arguments import describe_arguments
 from gridsearch.kerastuner.domains import OURS, cast_as_declared, grids_from_space
-from gridsearch.kerastuner.recording import Recording
+from gridsearch.kerastuner.errors import like_upstream
+from gridsearch.kerastuner.recording import Recording, other_oracle
+from gridsearch.kerastuner.replay import declare_since, replay
+from gridsearch.kerastuner.results import add_objective, check_histories, flatten_results, summarise_result
+from gridsearch.kerastuner.tables import sweep_tables
 from gridsearch.record.database import DATABASE
-from gridsearch.strategies.kerastuner_internals import keep_no_files, reseed
-from gridsearch.trials import FailureKind, OracleEntry, Outcome, Status, is_finite
+from gridsearch.record.reader import Record, read_property
+from gridsearch.strategies.kerastuner_internals import count_failures_from_now, keep_no_files, reseed
+from gridsearch.trials import FailureKind, OracleEntry, Outcome, SessionRecord, Status, is_finite
 from gridsearch.writers import Writer
 
 __all__ = ["Tuner"]
 
-NOT_DECIDING = frozenset({"callbacks", "verbose"})
-"""Arguments of ``search`` that do not decide a result."""
+WORKERS = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+"""What KerasTuner's distributed search is set up with."""
 
 
 class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
@@ -67,6 +71,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         overwrite: bool = False,
         **kwargs: Any,
     ) -> None:
+        _refuse_workers()
         directory, project = kwargs.pop("directory", None), kwargs.pop("project_name", None)
         at = Path(directory or ".") / (project or "untitled_project")
         self.logdir = Path(logdir) if logdir else at if directory or project else Path("logs/hparam_tuning")
@@ -75,11 +80,28 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         self._writers, self._recording = tuple(writers), None
         self._names: dict[int, str] = {}
         """The session of each of the oracle's trials."""
-        keep_no_files(oracle)
-        super().__init__(oracle, hypermodel, directory=str(self.logdir), project_name="keras_tuner", **kwargs)
+        self._searching, self._recipe = False, dict[str, Any]()
+        self._results: Any = None
+        """What ``run_trial`` has returned."""
+        self._executed: list[Any] = []
+        """What the executions of the trial that runs have returned."""
+        if isinstance(oracle, keras_tuner.Oracle):  # KerasTuner refuses what is none
+            keep_no_files(oracle)
+        super().__init__(oracle, hypermodel, directory=directory or str(self.logdir), project_name=project, **kwargs)
+        self._declared = oracle.get_space()
+        """Every hyperparameter that a trial has asked for, also where the oracle does not tune new ones."""
         self._check_names()
+        if (self.logdir / DATABASE).exists():
+            self.reload()
 
     _recording: Recording | None
+
+    @property
+    def project_dir(self) -> str:
+        """The directory of KerasTuner's checkpoints, below the log directory."""
+        folder = self.logdir / "keras_tuner"
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
 
     def _check_names(self) -> None:
         from gridsearch.training.hyperparameters import Hyperparameters
@@ -88,6 +110,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             if self.hypermodel is not None:
                 self.hypermodel.build(Hyperparameters())
             grids_from_space(self.oracle.get_space().space)
+        except KeyError:  # it reads what the oracle was given, which KerasTuner has built it with
+            return
         except ValueError as error:
             raise UserError(f"the hyperparameters cannot be told apart: {error}", where="build_model") from error
 
@@ -105,92 +129,115 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             UserError: the objective is not among what training reports.
             StrategyError: the oracle has failed; what was finished is recorded.
         """
-        if not self.oracle.get_space().space:
-            cure = "Give the tuner a hypermodel, or declare them with the oracle's hyperparameters=."
-            raise UserError("no hyperparameter has been declared before the search", where="Tuner", cure=cure)
-        config = SweepConfig.validate_tables(self.sweep_tables(), where="Tuner", folder=Path.cwd())
-        self._recording = Recording(config, _recipe(fit_args, fit_kwargs), self._writers)
+        self._recipe = describe_arguments(fit_args, fit_kwargs, self._recorded_recipe())
+        count_failures_from_now(self.oracle)
+        self._searching = True
         try:
-            self._take_over(self._recording)
+            if self._declared.space:
+                self._open()
             super().search(*fit_args, **fit_kwargs)
-            self._recording.finalize()
+            if self._recording is not None:
+                self._recording.finalize()
         except GridsearchError:
             raise
         except keras_tuner.errors.FatalError as error:
-            self._recording.fail(FailureKind.EXCEPTION, str(error))
-            raise UserError(" ".join(str(error).split()), where=str(self.logdir)) from error
+            self._fail(error)
+            raise like_upstream(UserError(" ".join(str(error).split()), where=str(self.logdir)), error) from error
         except Exception as error:
+            self._fail(error)
+            said = f"the oracle has failed, but {self.logdir} has every trial: {type(error).__name__}: {error}"
+            raise like_upstream(StrategyError(said), error) from error
+        finally:
+            self._searching = False
+            if self._recording is not None:
+                self._recording.close()
+                self._recording = None
+
+    def _fail(self, error: Exception) -> None:
+        if self._recording is not None:
             self._recording.fail(FailureKind.EXCEPTION, str(error))
-            said = f"{type(error).__name__}: {error}"
-            raise StrategyError(f"the oracle has failed, but {self.logdir} has every trial: {said}") from error
-        finally:
-            self._recording.close()
-            self._recording = None
 
-    def sweep_tables(self) -> dict[str, Any]:
-        """Return the search as a sweep file would have it, for whoever reads the record."""
-        grids = [{h.name: hparam_table(h) for h in grid} for grid in grids_from_space(self.oracle.get_space().space)]
-        objective, training = self.oracle.objective, {}
-        sweep: dict[str, Any] = {"strategy": "random", "trials": self.oracle.max_trials or _most_trials(self.oracle)}
-        if isinstance(self.oracle, keras_tuner.oracles.HyperbandOracle) and not self.oracle.max_trials:
-            numbers = {"factor": self.oracle.factor, "hyperband_iterations": self.oracle.hyperband_iterations}
-            options = {name: int(number) for name, number in numbers.items() if math.isfinite(number)}
-            sweep, training = {"strategy": "hyperband", "options": options}, {"epochs": self.oracle.max_epochs}
-        return {
-            "hparams": grids[0] if len(grids) == 1 else grids,
-            "model": {"objective": "gridsearch.kerastuner:trained_by_script"},
-            "training": training,
-            "sweep": {**sweep, "logdir": str(self.logdir), "metric": objective.name, "goal": objective.direction},
-        }
+    def _recorded_recipe(self) -> Mapping[str, Any]:
+        return read_property(self.logdir, "recipe") or {}
 
-    def _take_over(self, recording: Recording) -> None:
-        """Ask the oracle again, and answer from the record, until it comes to what the record does not know."""
-        _reseed(self.oracle, recording.seed(self.oracle.seed))
-        known, verbose, self.oracle.verbose = recording.oracle_entries(), self.oracle.verbose, 0
-        try:
-            while (number := len(self.oracle.trials)) in known:
-                (session, entry), trial = known[number], self.oracle.create_trial(self.tuner_id)
-                if trial.status != "RUNNING":
-                    break
-                self._names[number] = session
-                trial.hyperparameters.values = dict(entry.values)
-                if entry.metrics:
-                    self.oracle.update_trial(trial.trial_id, dict(entry.metrics), step=entry.step)
-                trial.status = "COMPLETED" if entry.metrics else "FAILED"
-                self.oracle.end_trial(trial)
-        finally:
-            self.oracle.verbose = verbose
+    def _open(self) -> Recording:
+        """Open the record, and bring the oracle to where it stands."""
+        self._recording = recording = Recording(self._config(), self._recipe, self._writers)
+        recording.refuse_other_oracle(type(self.oracle).__name__)
+        seed = recording.seed(self.oracle.seed)
+        if self.oracle.seed != seed and not self.oracle.trials:
+            reseed(self.oracle, seed)
+        self._recall(recording.sessions())
+        return recording
+
+    def _config(self) -> SweepConfig:
+        return SweepConfig.validate_tables(self.sweep_tables(), where="Tuner", folder=Path.cwd())
+
+    def _recall(self, sessions: Sequence[SessionRecord]) -> None:
+        replay(self.oracle, self.tuner_id, sessions, self._names)
+        for trial in self.oracle.trials.values():
+            self._declared.merge(trial.hyperparameters.space, overwrite=False)
 
     def save(self) -> None:
         """Do nothing: the record has it already."""
 
     def reload(self) -> None:
-        """Do nothing: ``search`` reads the record."""
+        """Read the record: the oracle, its trials, space and scores stand where the search was when it ended.
+
+        Raises:
+            NothingRecorded: there is no record.
+            UserError: another oracle was searched with.
+        """
+        record = Record.read(self.logdir)
+        kind, seed = (read_property(self.logdir, key) for key in ("oracle", "oracle_seed"))
+        if kind not in (None, type(self.oracle).__name__):
+            raise other_oracle(self.logdir, kind, type(self.oracle).__name__)
+        if seed is not None and self.oracle.seed != seed and not self.oracle.trials:
+            reseed(self.oracle, seed)
+        self._recall(record.sessions)
+
+    def sweep_tables(self) -> dict[str, Any]:
+        """Return the search as a sweep file would have it, for whoever reads the record."""
+        return sweep_tables(self.oracle, self._declared.space, self.logdir)
 
     # A trial.
 
     def on_trial_begin(self, trial: Any) -> None:
-        """Record that a trial runs."""
+        """Record that a trial runs; its first session waits for a record if nothing has been declared so far."""
         super().on_trial_begin(trial)
+        self._results, self._executed = None, []
         if self._recording is not None:
             self._names[int(trial.trial_id)] = self._recording.begin(self._combination(trial))
 
     def _combination(self, trial: Any) -> Combination:
-        grids = grids_from_space(self.oracle.get_space().space)
+        grids = grids_from_space(self._declared.space)
         return Combination(cast_as_declared(trial.hyperparameters.values, grids))
+
+    def _settle(self, trial: Any) -> Recording | None:
+        """Record the values as they stand, and what a trial is the first to ask for; return the record.
+
+        Raises:
+            ValueError: names of hyperparameters clash.
+        """
+        before = len(self._declared.space)
+        self._declared.merge(trial.hyperparameters.space, overwrite=False)
+        if self._recording is None:
+            if not self._declared.space or not self._searching:
+                return None
+            self._names[int(trial.trial_id)] = self._open().begin(self._combination(trial))
+        elif len(self._declared.space) > before:
+            self._recording.extend(self._config())
+        assert self._recording is not None
+        if self._recording.running:
+            self._names[int(trial.trial_id)] = self._recording.settle(self._combination(trial))
+        return self._recording
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Record an epoch."""
         super().on_epoch_end(trial, model, epoch, logs=logs)
-        if self._recording is not None:
-            self._recording.epoch(epoch, self._with_objective(logs or {}))
-
-    def _with_objective(self, logs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the logs, with the sum that several objectives come to."""
-        objective = self.oracle.objective
-        missing = objective.name not in logs and hasattr(objective, "name_to_direction")
-        sums = {objective.name: objective.get_value(logs)} if missing and objective.has_value(logs) else {}
-        return {**logs, **sums}
+        recording = self._settle(trial)
+        if recording is not None:
+            recording.epoch(epoch, add_objective(logs or {}, self.oracle.objective))
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         """Build and fit the model; with Hyperband's oracle for as many epochs as it gives, from where it stood."""
@@ -207,25 +254,45 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             if getattr(model, "optimizer", None) is not None:
                 model.optimizer.build(model.trainable_variables)  # its moments are in the checkpoint, too
             model.load_weights(self._get_checkpoint_fname(before))
-        if getattr(model, "optimizer", None) is None:
+        if not callable(getattr(getattr(model, "optimizer", None), "apply_gradients", None)):
             return model
         from gridsearch.training.lean import release_on_free
 
         return release_on_free(model)
 
     def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._recording is not None:
-            self._recording.begin_next_execution()
-        return super()._build_and_fit_model(trial, *args, **kwargs)
+        if self._recording is not None and self._executed:
+            self._recording.begin_next_execution(self._end_all_but_last(self._recording, self._executed[-1]))
+        result = super()._build_and_fit_model(trial, *args, **kwargs)
+        check_histories(result, self.oracle.objective)
+        self._settle(trial)
+        self._executed.append(result)
+        return result
+
+    def _end_all_but_last(self, recording: Recording, result: Any) -> dict[str, float]:
+        """Record all repeats that an execution has returned but the last; return the final metrics of that one."""
+        *others, last = flatten_results(result)
+        for other in others:
+            recording.begin_next_execution(summarise_result(recording, other, self.oracle.objective))
+        return summarise_result(recording, last, self.oracle.objective)
+
+    def _configure_tensorboard_dir(self, callbacks: Any, trial: Any, execution: int = 0) -> None:
+        """Give a TensorBoard callback a directory for each trial; HParams are the record's, or rows would double."""
+        for callback in callbacks:
+            if type(callback).__name__ == "TensorBoard":
+                chosen, ours = Path(callback.log_dir), self.logdir.resolve()
+                if ours in (chosen.resolve(), *chosen.resolve().parents):  # its curves would be drawn twice
+                    chosen = ours.parent / f"{ours.name}-callbacks"
+                callback.log_dir = str(chosen / str(trial.trial_id) / f"execution{execution}")
 
     def _run_and_update_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Run a trial as KerasTuner does, and look at what ``run_trial``, whoever wrote it, returns."""
         run_trial = self.run_trial
 
         def watched(*args: Any, **kwargs: Any) -> Any:
-            results = run_trial(*args, **kwargs)
-            self._check_results(results)
-            return results
+            self._results = run_trial(*args, **kwargs)
+            check_histories(self._results, self.oracle.objective)
+            return self._results
 
         self.run_trial = watched  # type: ignore[method-assign]
         try:
@@ -233,44 +300,44 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         finally:
             del self.run_trial
 
-    def _check_results(self, results: Any) -> None:
-        histories = [r for r in (results if isinstance(results, list) else [results]) if hasattr(r, "history")]
-        objective = self.oracle.objective
-        for history in histories:
-            names = dict.fromkeys(history.history)
-            if names and not objective.has_value(names):
-                wanted = getattr(objective, "name_to_direction", {objective.name: ""})
-                raise keras_tuner.errors.FatalValueError(
-                    f"the objective {', '.join(sorted(set(wanted) - set(names)))!r} is not among what training "
-                    f"reports: {', '.join(sorted(names))}"
-                )
-        if self._recording is not None and histories and not self._recording.reported:
-            for epoch, logs in enumerate(_by_epoch(histories[-1].history)):
-                self._recording.epoch(epoch, self._with_objective(logs))
-
     def on_trial_end(self, trial: Any) -> None:
         """Record what came of the trial, then let the oracle hear of it."""
-        if self._recording is not None:
-            self._record_end(self._recording, trial)
+        recording = self._settle(trial)
+        if recording is not None:
+            self._record_end(recording, trial)
+        elif self._searching and trial.status == "COMPLETED":
+            cure = "Give the tuner a hypermodel that asks for some, or declare them with the oracle's hyperparameters=."
+            raise UserError("no hyperparameter has been declared", where="Tuner", cure=cure)
         super().on_trial_end(trial)
 
     def _record_end(self, recording: Recording, trial: Any) -> None:
         tracker, number = self.oracle.get_trial(trial.trial_id).metrics, int(trial.trial_id)
         metrics = {name: float(tracker.get_best_value(name)) for name in tracker.metrics}
         values, name = dict(trial.hyperparameters.values), self.oracle.objective.name
-        failed = OracleEntry(number, values, {}, 0)
-        if trial.status != "COMPLETED" or name not in metrics:
-            last = (trial.message or "no objective was reported").strip().splitlines()[-1]
-            recording.fail(FailureKind.EXCEPTION, last, failed)
-        elif not is_finite(metrics[name]) or recording.diverged():
-            trial.status = "FAILED"
-            recording.fail(FailureKind.DIVERGED, recording.diverged() or f"{name} is {metrics[name]}", failed)
-        else:
-            entry = OracleEntry(number, values, metrics, int(tracker.get_best_step(name) or 0))
-            more = values.get(f"{OURS}epochs", 0) < getattr(self.oracle, "max_epochs", 0)
-            final = recording.summary({} if recording.reported else metrics)
-            status = Status.STOPPED if more else Status.COMPLETED
-            recording.end(Outcome(status, metrics=final, paused=more), entry)
+        declared = declare_since(trial.hyperparameters, self.oracle.get_space().space)
+        completed = trial.status == "COMPLETED"
+        if completed and not is_finite(metrics.get(name, math.inf)):
+            trial.status = "INVALID"  # as KerasTuner has it for NaN; infinity cannot be shown either
+        if trial.status != "COMPLETED":
+            failed = OracleEntry(number, values, {}, 0, trial.status, declared)
+            kind = FailureKind.DIVERGED if completed else FailureKind.EXCEPTION
+            last = (trial.message or f"{name} is {metrics.get(name)}").strip().splitlines()[-1]
+            recording.fail(kind, last, failed)
+            return
+        step = int(tracker.get_best_step(name) or 0)
+        entry = OracleEntry(number, values, metrics, step, trial.status, declared)
+        final = self._summarise(recording, metrics)
+        more = values.get(f"{OURS}epochs", 0) < getattr(self.oracle, "max_epochs", 0)
+        recording.end(Outcome(Status.STOPPED if more else Status.COMPLETED, metrics=final, paused=more), entry)
+
+    def _summarise(self, recording: Recording, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return the final metrics of the trial's last session; its earlier repeats end now, if they have not."""
+        if self._results is None:  # run_trial has reported to the oracle by itself
+            return recording.summary(
+                {} if recording.reported else metrics, scored=(metrics[self.oracle.objective.name], None)
+            )
+        executed = isinstance(self._results, list) and len(self._results) == len(self._executed)
+        return self._end_all_but_last(recording, self._results[-1] if executed else self._results)
 
     # Models.
 
@@ -282,6 +349,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
 
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
         """Keep a trial's model; ``get_best_models`` returns it as it is."""
+        self._settle(self.oracle.get_trial(trial_id))
         file = self._model_file(trial_id)
         file.parent.mkdir(parents=True, exist_ok=True)
         model.save(file)
@@ -301,38 +369,14 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         return self.logdir / "models" / f"{self._names[int(trial_id)]}.keras"
 
 
-def _reseed(oracle: Any, seed: int) -> None:
-    """Let an oracle that has not been asked yet draw as one of this seed does."""
-    if oracle.seed != seed and not oracle.trials:
-        reseed(oracle, seed)
+def _refuse_workers() -> None:
+    """Refuse to be one of KerasTuner's workers or their chief.
 
-
-def _most_trials(oracle: Any) -> int:
-    """Return how many trials an oracle without a limit makes at most; 1 if nobody knows, and more as they come."""
-    grid = isinstance(oracle, keras_tuner.oracles.GridSearchOracle)
-    return math.prod(len(list(hp.values)) for hp in oracle.get_space().space) if grid else 1
-
-
-def _by_epoch(history: Mapping[str, Sequence[float]]) -> Iterable[dict[str, float]]:
-    return (dict(zip(history, values, strict=True)) for values in zip(*history.values(), strict=True))
-
-
-def _recipe(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a search is given, by name: numbers as they are, arrays by their digest."""
-    named = {str(n): value for n, value in enumerate(args)} | dict(kwargs)
-    return {f"search.{name}": digest(value) for name, value in named.items() if name not in NOT_DECIDING}
-
-
-def digest(value: Any) -> Any:
-    """Return a value that a record can hold in place of an argument of ``search``: itself, or a digest of it."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [digest(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): digest(item) for key, item in value.items()}
-    if hasattr(value, "__array__"):
-        array = np.ascontiguousarray(value)
-        content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()  # not its addresses
-        return f"{array.shape} {array.dtype} {hashlib.sha256(content).hexdigest()[:20]}"
-    return type(value).__name__
+    Raises:
+        UserError: the environment says so.
+    """
+    named = [name for name in WORKERS if os.environ.get(name)]
+    if named:
+        cure = f"Unset {', '.join(named)}: one process searches. `gridsearch sweep` trains with several workers."
+        raise UserError("KerasTuner's chief and workers are not supported: one process holds the record",
+                        where=named[0], cure=cure)  # fmt: skip

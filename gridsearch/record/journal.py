@@ -213,6 +213,21 @@ class Journal:
             row = inserted.fetchone()
         return int(row[0])
 
+    def replace_values(self, number: int, combination: Combination) -> bool:
+        """Give a trial the values that its training has come to ask for; return whether no other trial has them."""
+        taken = self._database.execute("SELECT number FROM trial WHERE id = ?", (combination.id,)).fetchone()
+        if taken is None:
+            row = (combination.id, json.dumps(dict(combination)), number)
+            self._database.execute("UPDATE trial SET id = ?, combination = ? WHERE number = ?", row)
+        return taken is None or int(taken[0]) == number
+
+    def withdraw(self, session: SessionRecord) -> None:
+        """Remove a session that no writer has heard of and that has no epoch, and its trial if it was the only one."""
+        number = session.session.trial.number
+        self._database.execute("DELETE FROM session WHERE name = ?", (session.name,))
+        others = "SELECT 1 FROM session WHERE trial = ?"
+        self._database.execute(f"DELETE FROM trial WHERE number = ? AND NOT EXISTS ({others})", (number, number))
+
     def begin(self, session: SessionRecord) -> None:
         """Record that a session is about to be trained for the first time."""
         row = {

@@ -47,7 +47,7 @@ from gridsearch.trials import (
     TrialRecord,
 )
 
-__all__ = ["Record", "find_remains", "read_epochs", "read_history", "read_objective"]
+__all__ = ["Record", "find_remains", "read_epochs", "read_history", "read_objective", "read_property"]
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class Record:
         return tuple(session for trial in self.trials for session in trial.sessions)
 
     def ranked(self) -> list[TrialRecord]:
-        """Return the trials that have a result, best objective first; equal ones in order of planning."""
-        scored = [(trial, trial.mean(self.objective.metric)) for trial in self.trials if trial.results]
+        """Return the trials that have a result, best first as ``objective.ranking`` has it; equal ones as planned."""
+        scored = [(trial, trial.mean(self.objective.ranking)) for trial in self.trials if trial.results]
         sign = -1.0 if self.objective.maximize else 1.0
         return [trial for trial, mean in sorted(scored, key=lambda pair: _last_if_none(pair[1], sign))]
 
@@ -208,7 +208,14 @@ def _session(row: tuple[Any, ...], trials: Mapping[int, Trial]) -> SessionRecord
         str(boot),
         None if resumed is None else float(resumed),
         float(trained_before),
-        tuple(OracleEntry(e["number"], e["values"], e["metrics"], e["step"]) for e in json.loads(oracle)),
+        tuple(_oracle_entry(entry) for entry in json.loads(oracle)),
+    )
+
+
+def _oracle_entry(entry: Mapping[str, Any]) -> OracleEntry:
+    declared = tuple(entry.get("declared", ()))
+    return OracleEntry(
+        entry["number"], entry["values"], entry["metrics"], entry["step"], str(entry.get("status", "")), declared
     )
 
 
@@ -231,6 +238,22 @@ def read_objective(logdir: Path) -> Objective | None:
                 return None
             row = database.execute("SELECT value FROM sweep WHERE key = 'objective'").fetchone()
             return None if row is None else Objective(**json.loads(row[0]))
+
+
+def read_property(logdir: Path, key: str) -> Any:
+    """Return what the record keeps of the sweep itself under a key; None if there is no record, or no such key.
+
+    Raises:
+        LogdirError: as ``Record.read``.
+    """
+    file = logdir / DATABASE
+    if not file.is_file():
+        return None
+    with explain_database_errors(file), closing(connect(file, readonly=True)) as database, explain_damage(file):
+        if not check_version(database, file):
+            return None
+        row = database.execute("SELECT value FROM sweep WHERE key = ?", (key,)).fetchone()
+        return None if row is None else rename_recorded(json.loads(row[0]))
 
 
 def read_epochs(logdir: Path) -> dict[str, dict[int, Mapping[str, float]]]:

@@ -21,6 +21,18 @@ __all__ = ["Rerun", "rerun"]
 
 LOOK_EVERY = 0.25
 
+TRAINED_ELSEWHERE = {
+    "gridsearch.kerastuner:trained_by_script": (
+        "its trials were trained by a script, with gridsearch.kerastuner.Tuner",
+        "Run that script with another logdir: only it has the model and the data.",
+    ),
+    "gridsearch.importing:trained_elsewhere": (
+        "its trials were imported, and what trained them is not known here",
+        "Import them with --sweep SWEEP.toml, which says how they are trained.",
+    ),
+}
+"""Objectives that no worker can train, with what to do instead."""
+
 
 @dataclass(frozen=True)
 class Rerun:
@@ -47,12 +59,16 @@ def rerun(logdir: Path, name: str) -> Rerun:
         name: a session's, or a trial's for its first session with a result.
 
     Raises:
-        UserError: there is no such session, or it has no result to compare with.
+        UserError: there is no such session, it has no result to compare with, or a script or another program trained
+            it.
         LogdirError: pictures or settings are no longer those it was trained with.
     """
     record = Record.read(logdir)
     session = _find(record, name)
     config = load_config(record)
+    if config.model.objective in TRAINED_ELSEWHERE:
+        problem, cure = TRAINED_ELSEWHERE[config.model.objective]
+        raise UserError(problem, where=str(logdir), cure=cure)
     refuse_other_recipe(record.recipe, complete_recipe(config), config.space.hparams, logdir)
     values = config.search_space.with_defaults(session.session.trial.values)
     with tempfile.TemporaryDirectory(prefix="gridsearch-rerun-") as elsewhere:

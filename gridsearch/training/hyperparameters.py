@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
 
 from gridsearch.hparams.domain import Value
 
-__all__ = ["Hyperparameters", "takes_hp"]
-
-
-def takes_hp(build: Callable[..., Any]) -> bool:
-    """Return whether a function is written as ``build_model(hp)``."""
-    return list(inspect.signature(build).parameters) == ["hp"]
+__all__ = ["Hyperparameters"]
 
 
 class Hyperparameters(keras_tuner.HyperParameters):  # type: ignore[misc]  # KerasTuner is not typed

@@ -6,11 +6,13 @@ import inspect
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from gridsearch.hparams.combination import Combination
 from gridsearch.hparams.domain import Value
+from gridsearch.training.hp_builders import find_hp_builder
 from gridsearch.training.keras_internals import flatten_layers
 
 __all__ = ["Values", "build_model", "cats_vs_dogs", "load_model", "takes_class_numbers"]
@@ -98,12 +100,11 @@ def build_model(
         ValueError: an HParam had no effect at all: nobody asked for its value.
     """
     asked = Values(values)
-    if list(inspect.signature(build).parameters) == ["hp"]:
-        model = _build_with_hp(build, asked)
-    else:
-        model = build(*(asked, shape, classes)[: _arity(build)])
+    with_hp = find_hp_builder(build)
+    model = _build_with_hp(with_hp, asked) if with_hp else build(*(asked, shape, classes)[: _arity(build)])
     if not isinstance(model, keras.Model):
-        raise TypeError(f"{build.__module__}:{build.__qualname__} returned {model!r}, not a Keras model")
+        name = getattr(build, "__qualname__", type(build).__qualname__)
+        raise TypeError(f"{build.__module__}:{name} returned {model!r}, not a Keras model")
     if not model.compiled:
         compile_with(model, asked)
     if not all(layer.built for layer in flatten_layers(model)):  # without an Input, until it sees a picture
@@ -116,13 +117,23 @@ def build_model(
     return model
 
 
-def _build_with_hp(build: Build, values: Values) -> keras.Model:
-    """Return the model of a ``build_model(hp)``; it counts as asking for what it declares."""
+def _build_with_hp(build: Callable[[Any], Any], values: Values) -> keras.Model:
+    """Return the model of a ``build_model(hp)``; it counts as asking for what it declares.
+
+    A hyperparameter that the model asks for and the combination does not name takes its default. The trial says so
+    where it has a choice: a model of other branches than those that were swept must not go unnoticed.
+    """
     from gridsearch.training.hyperparameters import Hyperparameters
 
     hp = Hyperparameters(values.combination)
     model = build(hp)
     values.asked |= hp.asked
+    defaults = {name: value for name, value in hp.values.items() if name not in values.combination}
+    if defaults:
+        listed = ", ".join(f"{name} = {value!r}" for name, value in defaults.items())
+        warnings.warn(
+            f"the model asks for what is no HParam of the sweep, and gets its default: {listed}", stacklevel=2
+        )
     return model
 
 

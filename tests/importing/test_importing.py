@@ -224,3 +224,28 @@ def test_the_readmes_commands(project: Path, tmp_path: Path) -> None:
     assert said[1].stdout == "imported 2 trials, into logs/hparam_tuning\n"
     assert said[2].stdout == "imported 0 trials, 2 were known, into logs/hparam_tuning\n"
     assert "4 combinations: 2 completed" in said[3].stdout
+
+
+def test_the_projects_own_objective_is_found_by_its_scores(project: Path, logdir: Path) -> None:
+    """KerasTuner does not keep the objective's name; what every trial was scored by is it."""
+    for number, losses in enumerate(([0.9, 0.2], [0.4, 0.3])):
+        file = project / f"trial_{number}" / "trial.json"
+        trial = json.loads(file.read_text())
+        seen = [{"value": [loss], "step": step} for step, loss in enumerate(losses)]
+        trial["metrics"]["metrics"]["val_loss"] = {"direction": "min", "observations": seen}
+        trial["score"] = min(losses)
+        file.write_text(json.dumps(trial))
+    found = read_project(project, None)
+    assert (found.metric, found.maximize) == ("val_loss", False)
+    import_into(found, logdir, None)
+    assert Record.read(logdir).ranked()[0].trial.values["x"] == 0.25, "its best epoch won"
+
+
+def test_an_epoch_that_is_not_a_number_does_not_hide_the_objective(project: Path) -> None:
+    for number, loss in enumerate((0.5, 0.25)):
+        file = project / f"trial_{number}" / "trial.json"
+        trial = json.loads(file.read_text())
+        observed = [{"value": [value], "step": step} for step, value in enumerate((float("nan"), loss))]
+        trial["metrics"]["metrics"]["val_loss"] = {"direction": "min", "observations": observed}
+        file.write_text(json.dumps({**trial, "score": loss}))
+    assert read_project(project, None).metric == "val_loss"

@@ -15,8 +15,8 @@ import numpy as np  # noqa: E402
 from gridsearch.config.sweep_config import SweepConfig  # noqa: E402
 from gridsearch.errors import LogdirError, StrategyError, UserError  # noqa: E402
 from gridsearch.kerastuner import Tuner  # noqa: E402
+from gridsearch.kerastuner.arguments import digest  # noqa: E402
 from gridsearch.kerastuner.recording import Recording  # noqa: E402
-from gridsearch.kerastuner.tuner import digest  # noqa: E402
 from gridsearch.record.reader import Record, read_epochs  # noqa: E402
 from gridsearch.runner.plan import load_config, make_plan  # noqa: E402
 from gridsearch.trials import Epoch, FailureKind, Outcome, SessionRecord, Status  # noqa: E402
@@ -66,12 +66,28 @@ def test_an_objective_that_is_not_among_the_logs_is_told_with_those_that_are(log
     assert [trial.status for trial in Record.read(logdir).trials] == [Status.FAILED]
 
 
+@pytest.mark.filterwarnings("ignore:All-NaN")
 def test_an_objective_that_is_not_a_number_is_a_trial_that_diverged(logdir: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(Told, "scores", (0.5, float("nan"), 0.25))
+    monkeypatch.setattr(
+        Told, "run_trial", lambda tuner, trial, **kwargs: [0.5, float("nan"), 0.25][int(trial.trial_id)]
+    )
     searching(logdir).search(verbose=0)
     record = Record.read(logdir)
     assert [trial.status for trial in record.trials] == [Status.COMPLETED, Status.FAILED, Status.COMPLETED]
     assert record.sessions[1].outcome.kind is FailureKind.DIVERGED
+
+
+def test_a_training_that_diverges_after_its_best_epoch_is_scored_by_it(logdir: Path, monkeypatch: Any) -> None:
+    """KerasTuner takes the best epoch, whatever comes after it."""
+    monkeypatch.setattr(Told, "scores", (0.05, float("nan"), 0.07))
+    tuner = searching(logdir)
+    tuner.search(verbose=0)
+    record = Record.read(logdir)
+    assert [trial.status for trial in record.trials] == [Status.COMPLETED] * 3
+    assert [tuner.oracle.trials[number].score for number in "012"] == [0.1, 0.1, 0.1]
+    assert [trial.mean("best_accuracy") for trial in record.trials] == [0.1, 0.1, 0.1]
+    verdict = check(logdir)
+    assert verdict.ok, verdict.differences
 
 
 def test_an_oracle_that_raises_loses_nothing(logdir: Path) -> None:

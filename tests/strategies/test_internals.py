@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 keras_tuner = pytest.importorskip("keras_tuner")
@@ -55,17 +53,51 @@ def test_an_oracle_that_is_reseeded_draws_as_one_of_that_seed_does() -> None:
     assert values[0] == values[1], f"Oracle._seed_state {MOVED}kerastuner_internals.py"
 
 
-def test_every_branch_of_a_model_is_visited() -> None:
-    def build(hp: keras_tuner.HyperParameters) -> None:
-        kind = hp.Choice("kind", ["flat", "deep"])
-        with hp.conditional_scope("kind", ["deep"]):
-            if kind == "deep":
-                hp.Int("layers", 1, 3)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_trial_that_may_be_retried_is_the_next_one() -> None:
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        objective=keras_tuner.Objective("score", "max"), hyperparameters=bayesian().get_space(), max_retries_per_trial=1
+    )
+    kerastuner_internals.keep_no_files(oracle)
+    oracle.verbose = 0
+    assert kerastuner_internals.next_trial_number(oracle) == 0
+    trial = oracle.create_trial("tuner")
+    trial.status = "INVALID"
+    oracle.end_trial(trial)
+    assert kerastuner_internals.next_trial_number(oracle) == 0, f"Oracle._retry_queue {MOVED}kerastuner_internals.py"
+    assert kerastuner_internals.times_run(oracle) == {0: 1}, f"Oracle._run_times {MOVED}kerastuner_internals.py"
+    assert oracle.create_trial("tuner").trial_id == trial.trial_id
 
-    tuner = SimpleNamespace(oracle=keras_tuner.Oracle(), hypermodel=SimpleNamespace(build=build))
-    kerastuner_internals.visit_all_branches(tuner)
-    names = {hp.name for hp in tuner.oracle.get_space().space}
-    assert names == {"kind", "layers"}, f"BaseTuner._activate_all_conditions {MOVED}kerastuner_internals.py"
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_failures_in_a_row_are_counted_from_here_on() -> None:
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        objective=keras_tuner.Objective("score", "max"), hyperparameters=bayesian().get_space()
+    )
+    kerastuner_internals.keep_no_files(oracle)
+    oracle.verbose = 0
+
+    def fail() -> None:
+        trial = oracle.create_trial("tuner")
+        oracle.ongoing_trials.clear()
+        trial.status = "FAILED"
+        oracle.end_trial(trial)
+
+    kerastuner_internals.count_no_failures(oracle)
+    for _ in range(4):
+        fail()
+    kerastuner_internals.count_failures_from_now(oracle)
+    fail()
+    fail()
+    with pytest.raises(RuntimeError, match="consecutive failures"):
+        fail()
+    assert len(oracle.end_order) == 7, f"Oracle._check_consecutive_failures {MOVED}kerastuner_internals.py"
+
+
+@pytest.mark.parametrize("result", [0.5, {"score": 0.5, "other": 1.0}])
+def test_a_result_is_scored_as_upstream_does(result: object) -> None:
+    metrics, step = kerastuner_internals.score_result(result, keras_tuner.Objective("score", "max"))
+    assert (metrics["score"], step) == (0.5, 0), f"tuner_utils.convert_to_metrics_dict {MOVED}kerastuner_internals.py"
 
 
 @pytest.mark.parametrize("name", kerastuner_internals.OVERRIDDEN)

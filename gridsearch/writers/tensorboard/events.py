@@ -186,6 +186,18 @@ class EventsWriter:
         file.hparams(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end), ended)
         file.close()
 
+    def rewrite(self, sessions: Iterable[SessionRecord]) -> None:
+        """Write sessions anew: TensorBoard keeps the first values that it finds, and these have changed since."""
+        for session in sessions:
+            directory, begun = self._logdir / session.name, self._begun.pop(session.name, None)
+            stale = [file for file in directory.glob("*.tfevents.*") if file.is_file()]
+            for file in stale:
+                file.unlink()
+            if session.ended is not None and not session.paused:
+                self.end(session)
+            elif begun is not None:
+                self.begin(session)
+
     def lost(self, sessions: Iterable[SessionRecord]) -> list[str]:
         """List ended sessions whose event file was written and is gone."""
         return [s.name for s in sessions if s.ended and s.delivered and not _has_events(self._logdir / s.name)]
