@@ -15,6 +15,7 @@ from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.domain import HParam, Value
 from gridsearch.hparams.tables import hparam_table
 from gridsearch.record.journal import Journal
+from gridsearch.record.reader import read_history
 from gridsearch.runner.pictures import complete_recipe
 from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.trials import (
@@ -134,7 +135,6 @@ def _write(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any])
         journal.declare(config, recipe)
         before = {t.trial.id: t for t in journal.record().trials if t.sessions}
         latest: dict[str, SessionRecord] = {}
-        sessions = []
         with journal.transaction():
             for found, values in zip(source.trials, map(config.search_space.with_defaults, cast), strict=True):
                 identity = combination_id(values)
@@ -144,21 +144,31 @@ def _write(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any])
                     continue
                 counts["imported"] += 1
                 counts["outside"] += values not in config.search_space
-                session = _next_session(journal.plan(values), past, last)
-                latest[identity] = _record(journal, session, found, config, source.name)
-                sessions.append((latest[identity], found))
-        write_experiment_if_new(journal, config, outside=counts["outside"] > 0)
-        for record, found in sessions:
-            if found.epochs:
-                with closing(EpochEvents(logdir / record.name)) as curves:
-                    for epoch, metrics in sorted(found.epochs.items()):
-                        curves.add(epoch, metrics, record.ended or record.began)
-            events.end(record)
+                following = _next_session(journal.plan(values), past, last)
+                latest[identity] = _record(journal, following, found, config, source.name)
+        # An import that was killed has left some undelivered: those of its source are known now, and delivered here.
+        sessions = [s for s in journal.record().sessions if "imported" in s.outcome.provenance and not s.delivered]
+        write_experiment_if_new(
+            journal, config, outside=any(s.session.trial.values not in config.search_space for s in sessions)
+        )
+        for session in sessions:
+            _remove_events(logdir / session.name)
+            with closing(EpochEvents(logdir / session.name)) as curves:
+                for epoch in read_history(logdir, session.name):
+                    curves.add(epoch.epoch, epoch.metrics, epoch.time)
+            events.end(session)
         with journal.transaction():
-            journal.mark_delivered([record.name for record, _ in sessions])
+            journal.mark_delivered([session.name for session in sessions])
     if sessions:
         (logdir / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
     return ImportResult(**counts, logdir=str(logdir))
+
+
+def _remove_events(directory: Path) -> None:
+    """Remove what a killed import has written of a session: curves would have every point twice."""
+    for part in (directory, directory / "train", directory / "validation"):
+        for file in part.glob("*.tfevents.*"):
+            file.unlink()
 
 
 def _next_session(trial: Trial, past: TrialRecord | None, last: SessionRecord | None) -> Session:
