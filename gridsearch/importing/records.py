@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.domain import HParam, Value
 from gridsearch.hparams.tables import hparam_table
 from gridsearch.record.journal import Journal
-from gridsearch.record.reader import read_history
+from gridsearch.runner.dashboard import Dashboard
 from gridsearch.runner.pictures import complete_recipe
-from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.trials import (
     Epoch,
     FailureKind,
@@ -127,12 +125,11 @@ def _tables(source: ForeignSweep, logdir: Path | None) -> dict[str, Any]:
 
 
 def _write(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any]) -> ImportResult:
-    from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
-
     logdir, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
     cast = [_cast(found.values, config.search_space.hparams, source.name) for found in source.trials]
-    with Journal(logdir) as journal, closing(EventsWriter(logdir, config.objective)) as events:
+    with Journal(logdir) as journal:
         journal.declare(config, recipe)
+        dashboard = Dashboard(journal, config)
         before = {t.trial.id: t for t in journal.record().trials if t.sessions}
         latest: dict[str, SessionRecord] = {}
         with journal.transaction():
@@ -148,27 +145,11 @@ def _write(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any])
                 latest[identity] = _record(journal, following, found, config, source.name)
         # An import that was killed has left some undelivered: those of its source are known now, and delivered here.
         sessions = [s for s in journal.record().sessions if "imported" in s.outcome.provenance and not s.delivered]
-        write_experiment_if_new(
-            journal, config, outside=any(s.session.trial.values not in config.search_space for s in sessions)
-        )
-        for session in sessions:
-            _remove_events(logdir / session.name)
-            with closing(EpochEvents(logdir / session.name)) as curves:
-                for epoch in read_history(logdir, session.name):
-                    curves.add(epoch.epoch, epoch.metrics, epoch.time)
-            events.end(session)
-        with journal.transaction():
-            journal.mark_delivered([session.name for session in sessions])
+        dashboard.write_experiment(outside=any(s.session.trial.values not in config.search_space for s in sessions))
+        dashboard.deliver(sessions)
     if sessions:
         (logdir / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
     return ImportResult(**counts, logdir=str(logdir))
-
-
-def _remove_events(directory: Path) -> None:
-    """Remove what a killed import has written of a session: curves would have every point twice."""
-    for part in (directory, directory / "train", directory / "validation"):
-        for file in part.glob("*.tfevents.*"):
-            file.unlink()
 
 
 def _next_session(trial: Trial, past: TrialRecord | None, last: SessionRecord | None) -> Session:

@@ -18,8 +18,8 @@ from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.combination import Combination
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_history
+from gridsearch.runner.dashboard import Dashboard
 from gridsearch.runner.session_book import SessionBook, end_record
-from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.training.reporter import flatten_metrics
 from gridsearch.trials import (
     Epoch,
@@ -36,7 +36,7 @@ from gridsearch.trials import (
 from gridsearch.writers import Writer, describe_sweep
 from gridsearch.writers.factory import backfill_command, refuse_unknown
 from gridsearch.writers.isolated import IsolatedWriter
-from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
+from gridsearch.writers.tensorboard.events import EpochEvents
 
 __all__ = ["Recording"]
 
@@ -58,8 +58,10 @@ class Recording:
         self._config, self._journal = config, Journal(config.sweep.logdir, _warn)
         try:
             self._journal.declare(config, recipe)
-            write_experiment_if_new(self._journal, config)
-            self._events = EventsWriter(self._journal.logdir, config.objective)
+            self._journal.close_abandoned()
+            self._opened, self._dashboard = time.time(), Dashboard(self._journal, config)
+            self._dashboard.repair()
+            self._events = self._dashboard.events
             self._isolated = {name: self._isolate(name) for name in writers if isinstance(name, str)}
             others = [self._isolated[writer] if isinstance(writer, str) else writer for writer in writers]
             origin = {"host": socket.gethostname()}
@@ -207,6 +209,7 @@ class Recording:
         try:
             self.fail(FailureKind.INTERRUPTED, "the search was stopped")
             self._events.close()
+            self._dashboard.finish(self._opened)
             for writer in self._isolated.values():
                 writer.close()
         finally:

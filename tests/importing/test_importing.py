@@ -88,7 +88,8 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("write", "method", "call"), [("EventsWriter", "end", 1), ("EventsWriter", "end", 3), ("EpochEvents", "close", 2)]
+    ("write", "method", "call"),
+    [("EventsWriter", "rewrite", 1), ("EventsWriter", "rewrite", 3), ("EventsWriter", "sync", 1)],
 )
 def test_what_a_killed_import_has_not_delivered_is_delivered_by_the_next_one(
     project: Path, logdir: Path, write: str, method: str, call: int
