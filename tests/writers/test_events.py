@@ -209,3 +209,17 @@ def test_the_experiment_of_several_grids_declares_what_any_of_them_takes(logdir:
     grids: Any = [{"x": {"discrete": [0.25]}}, {"x": {"discrete": [0.5, 0.75]}}]
     sweep(configured(logdir, grids))
     assert list(experiment(logdir)["x"].domain_discrete) == [0.25, 0.5, 0.75]
+
+
+def test_an_old_row_shows_the_default_of_an_hparam_that_came_later(logdir: Path) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}, "y": {"discrete": [1, 2], "default": 1}}))
+    shown = [plugin_data(logdir / f"run-000{n}")[0].session_start_info.hparams["y"].number_value for n in (1, 2)]
+    assert shown == [1.0, 2.0]
+
+
+def test_what_an_objective_returns_is_a_column(logdir: Path) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
+    (data,) = plugin_data(logdir)
+    assert [metric.name.tag for metric in data.experiment.metric_infos][-1] == "loss"
+    assert scalars(logdir / "run-0001")["loss"] == [(3, 0.5)]
