@@ -121,8 +121,8 @@ class Record:
         """
         if not self.group:
             return self.objective.columns
-        results = (session.outcome.metrics for session in self.sessions if session.status.has_result)
-        other = {name for metrics in results for name in metrics}.difference(self.objective.columns)
+        ended = [session for session in self.sessions if session.status.has_result and not session.paused]
+        other = {name for session in ended for name in session.outcome.metrics}.difference(self.objective.columns)
         return (*self.objective.columns, *sorted(other)[:MOST_COLUMNS])
 
     def ranked(self) -> list[TrialRecord]:
