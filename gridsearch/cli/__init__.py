@@ -261,6 +261,7 @@ def tensorboard(logdir: Path | None, arguments: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit status; what the user can mend is said without a traceback."""
+    _open_standard_streams()
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -276,6 +277,23 @@ def main() -> None:
         # Whoever read our output has left; what the interpreter still wants to flush goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         _leave(1)
+
+
+def _open_standard_streams() -> None:
+    """Give a closed stdin, stdout or stderr the null device, as after ``2>&-`` or from a daemon without a terminal.
+
+    The next file that is opened, ``sweep.db`` perhaps, would get its number otherwise, and warnings would go into it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+            os.set_inheritable(number, True)
 
 
 def _say(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from gridsearch.errors import UserError
 
 if TYPE_CHECKING:
     from gridsearch.cli.commands.answer import Answer
@@ -31,18 +34,32 @@ def show(answer: Answer, *, as_json: bool = False) -> None:
     """Print a command's answer, and leave with its exit status unless that is 0.
 
     Results go to stdout, notes to stderr; whether anyone reads the notes does not matter.
+
+    Raises:
+        UserError: the result cannot be written, to a full disk for example.
     """
-    if as_json:
-        click.echo(json.dumps(answer.data, indent=2, default=str))
-    elif isinstance(answer.text, bytes):
-        click.echo(answer.text, nl=False)
-    elif answer.text:
-        click.echo(answer.text, nl=not answer.text.endswith("\n"))
+    text = json.dumps(answer.data, indent=2, default=str) if as_json else answer.text
+    try:
+        if text:
+            click.echo(text, nl=isinstance(text, str) and not text.endswith("\n"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_stdout()
+        cure = "Send it elsewhere and run the same command again; nothing else is lost."
+        raise UserError(f"the result cannot be written: {error.strerror}", where="stdout", cure=cure) from None
     for note in answer.notes:
         with suppress(OSError):
             click.echo(note, err=True)
     if answer.status:
         sys.exit(answer.status)
+
+
+def _discard_stdout() -> None:
+    """Send what the interpreter still wants to flush to the null device."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
 
 
 def logdir_argument(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -32,6 +32,12 @@ __all__ = [
 CATS_VS_DOGS = "gridsearch.training.models:cats_vs_dogs"
 
 Positive = Annotated[int, Field(gt=0, strict=True)]
+# Bounds far beyond any sensible use: what is larger is a slip of the pen that would fill the memory with a list.
+Pixels = Annotated[int, Field(gt=0, le=10_000, strict=True)]
+Batch = Annotated[int, Field(gt=0, le=1_000_000, strict=True)]
+Epochs = Annotated[int, Field(gt=0, le=1_000_000, strict=True)]
+Repeats = Annotated[int, Field(gt=0, le=1_000, strict=True)]
+Places = Annotated[int, Field(gt=0, le=4_096, strict=True)]
 NotNegative = Annotated[int, Field(ge=0, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
@@ -90,9 +96,9 @@ class Data(Section):
 
     train: Path = Path("data/train")
     validation: Path = Path("data/validation")
-    image_size: Positive | tuple[Positive, Positive] = 150
+    image_size: Pixels | tuple[Pixels, Pixels] = 150
     """Pixels: the side of a square, or height and width."""
-    batch_size: Positive = 32
+    batch_size: Batch = 32
     color_mode: Literal["rgb", "grayscale"] = "rgb"
     class_mode: Annotated[Literal["categorical"], BeforeValidator(_class_mode)] = "categorical"
     interpolation: Literal["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"] = "nearest"
@@ -151,7 +157,7 @@ class Model(Section):
 class Training(Section):
     """How each combination is trained."""
 
-    epochs: Positive = 5
+    epochs: Epochs = 5
     steps_per_epoch: Positive | None = None
     """Batches an epoch; None is one pass over the training pictures."""
     validation_steps: Positive | None = None
@@ -160,7 +166,7 @@ class Training(Section):
     """Who augments: OpenCV on pictures decoded once for all trials, or the stock class."""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     seed: Seed = 0
-    repeats: Positive = 1
+    repeats: Repeats = 1
     """Sessions of each combination, each with a seed of its own."""
     timeout: Annotated[Real, Field(gt=0)] | None = None
     """Seconds a session may take."""
@@ -237,9 +243,9 @@ class Sweep(Section):
     executor: Literal["processes", "inline"] = "processes"
     """``inline`` trains in the sweep's own process, one trial at a time, where a debugger can follow. Nothing can end a
     trial there: it has no ``timeout`` and no ``stall_after``, and workers, threads and gpus are as they are."""
-    workers: Positive | None = None
+    workers: Places | None = None
     """Trials at a time; None is one per GPU, or without GPUs one per processor, as far as memory allows."""
-    threads: Positive | None = None
+    threads: Places | None = None
     """Threads of arithmetic per worker; None shares the processors out. Many workers of one beat one of many."""
     gpus: NotNegative | None = None
     """GPUs to train on; None is all there are."""

@@ -29,6 +29,7 @@ from typing import Any
 import platformdirs
 
 from gridsearch.datasets.listing import Picture, list_pictures
+from gridsearch.system.files import replace_when_whole
 from gridsearch.system.hardware import processors
 
 __all__ = [
@@ -207,11 +208,7 @@ def _write_known(folder: Path, known: Mapping[str, tuple[_Stamp, str]]) -> None:
     rows = [[name, digest, *vars(stamp).values()] for name, (stamp, digest) in known.items()]
     about = {"format": _FORMAT, "folder": str(folder.resolve()), "pictures": rows}
     target = _find_hash_file(folder)
-    part = target.with_name(f"{target.name}.part-{os.getpid()}")
     with contextlib.suppress(OSError):
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replace_when_whole(target) as part:
             part.write_text(json.dumps(about), encoding="utf-8", errors="surrogateescape")
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)

@@ -13,8 +13,10 @@ accepted wherever ours are. Three differences, each for a reason its users know:
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +37,12 @@ DTYPES: tuple[type[Value], ...] = (bool, int, float, str)
 
 LONGEST_NAME = 255
 """Characters; longer names are a mistake (a pasted file, say) and no dashboard can show them."""
+
+MOST_VALUES = 100_000
+"""Values that one HParam may contribute to a grid; more are a slip of the pen, and a list of 10**9 is 36 GB."""
+
+MOST_NAMED = 10
+"""Values that a message names."""
 
 LARGEST_INT = 2**53
 """TensorBoard keeps numbers as float64: beyond this, two different ints would be shown as one."""
@@ -112,7 +120,11 @@ class Discrete(Domain):
     dtype: type[Value]
 
     def __init__(self, values: Iterable[object], dtype: type[Value] | None = None) -> None:
-        listed = [_builtin(value) for value in values]
+        listed = [_builtin(value) for value in itertools.islice(values, MOST_VALUES + 1)]
+        if len(listed) > MOST_VALUES:
+            raise ValueError(
+                f"more than {MOST_VALUES:,} values: declare an interval, as in int_interval = [1, 1000000]"
+            )
         if not listed:
             raise ValueError("a discrete domain needs at least one value")
         if dtype is None:
@@ -124,9 +136,10 @@ class Discrete(Domain):
             kind = dtype or type(listed[0])
             raise TypeError(f"{listed[0]!r} is {_a(kind)}: only bools, ints, floats and strings can be shown")
         cast = tuple(_cast(value, dtype) for value in listed)
-        twice = {repr(value) for value in cast if cast.count(value) > 1} if len(set(cast)) < len(cast) else ()
+        twice = sorted(repr(value) for value, times in Counter(cast).items() if times > 1)
         if twice:
-            raise ValueError(f"named twice: {', '.join(sorted(twice))}")
+            more = f" and {len(twice) - MOST_NAMED} more" if len(twice) > MOST_NAMED else ""
+            raise ValueError(f"named twice: {', '.join(twice[:MOST_NAMED])}{more}")
         object.__setattr__(self, "_values", cast)
         object.__setattr__(self, "dtype", dtype)
 
@@ -158,6 +171,11 @@ class _Interval(Domain):
             raise ValueError(f"the minimum {self.min_value!r} is above the maximum {self.max_value!r}")
         if self.points is not None and (type(self.points) is not int or self.points < 2):
             raise ValueError(f"points={self.points!r}: an int of at least 2, since both endpoints count")
+        if self.points is not None and self.points > MOST_VALUES:
+            raise ValueError(
+                f"points={self.points!r}: {MOST_VALUES:,} at most; leave points out and search the interval instead, "
+                "with sweep.strategy = 'random'"
+            )
         if type(self.log) is not bool:
             raise ValueError(f"log={self.log!r}: true or false")
         if not math.isfinite(float(self.max_value) - float(self.min_value)):

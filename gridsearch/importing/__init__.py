@@ -2,6 +2,7 @@
 
 kerastuner.py    a project directory of KerasTuner's          read as the JSON that it is
 optuna.py        a study in a database or a journal file      read by Optuna
+sources.py       recognises what a source is
 records.py       what either found ──► sweep.db, TensorBoard
 """
 

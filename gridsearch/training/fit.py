@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ import keras
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Augmentation, Data, Training
-from gridsearch.system.files import is_full
+from gridsearch.system.files import is_full, replace_when_whole
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Pipelines, Prefetcher
 from gridsearch.training.keras_json import use_keras_defaults
@@ -155,11 +154,9 @@ def _save(model: keras.Model, file: Path) -> None:
     Loaded, it can be evaluated and trained on, with an optimizer that starts anew.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.stem}.part.keras")
     model.optimizer.save_own_variables = lambda store: None  # Keras's include_optimizer does nothing in this format
     try:
-        model.save(part)
-        os.replace(part, file)
+        with replace_when_whole(file, ".keras") as part:
+            model.save(part)
     finally:
         del model.optimizer.save_own_variables
-        part.unlink(missing_ok=True)

@@ -29,6 +29,7 @@ from mlflow.entities import Metric, Param, RunTag
 
 from gridsearch.config.sections import Mlflow
 from gridsearch.record.reader import Record
+from gridsearch.system.files import replace_when_whole
 from gridsearch.trials import Epoch, FailureKind, SessionRecord
 from gridsearch.writers import SweepInfo
 
@@ -169,10 +170,8 @@ def _local_store(file: Path) -> str:
     MLflow cannot open a store whose maker was killed while it made the tables.
     """
     if not file.exists():
-        part = file.with_name(f"{file.name}.part")
-        part.unlink(missing_ok=True)
-        MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
-        os.replace(part, file)
+        with replace_when_whole(file) as part:
+            MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
     return f"sqlite:///{file}"
 
 

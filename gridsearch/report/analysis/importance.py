@@ -52,9 +52,18 @@ def importance(table: Table, seed: int = SEED) -> Importance:
 
 
 def _encode(column: Column) -> Floats:
-    """Return numbers unchanged, a category as one column of 0 and 1 for each level; shape (trials, columns)."""
+    """Return numbers as they are, a category as one column of 0 and 1 for each level; shape (trials, columns).
+
+    scikit-learn keeps features in float32. Numbers that it cannot hold or tell apart become their ranks, which a tree
+    splits at the same places.
+    """
     if not column.categorical:
-        return np.array(column.values, float)[:, None]
+        numbers = np.array(column.values, float)
+        distinct, ranks = np.unique(numbers, return_inverse=True)
+        with np.errstate(over="ignore", under="ignore"):
+            short = distinct.astype(np.float32)
+        faithful = bool(np.isfinite(short).all()) and len(np.unique(short)) == len(distinct)
+        return (numbers if faithful else ranks.astype(float))[:, None]
     labels, index = column.levels
     return np.array([[float(i == level) for level in range(len(labels))] for i in index])
 

@@ -131,7 +131,7 @@ def count_threads() -> int:
     import tensorflow as tf
 
     granted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    set_here: int = tf.config.threading.get_intra_op_parallelismcount_threads()
+    set_here: int = tf.config.threading.get_intra_op_parallelism_threads()
     return set_here or (int(granted) if granted.isdecimal() else 0) or processors()
 
 

@@ -176,3 +176,13 @@ def test_many_numbers_are_gathered_in_ranges_of_equally_many_trials() -> None:
     assert (len(labels), labels[0]) == (8, "0 to 12.38")
     assert {index.count(i) for i in range(8)} <= {12, 13}
     assert list(index) == sorted(index)
+
+
+def test_values_beyond_float32_are_explained_like_their_ranks() -> None:
+    """scikit-learn's trees keep features in float32, where 1e300 is infinite and 1e-300 is 0."""
+    huge = [-1e300, 0.0, 1e-300, 2e-300, 5.0, 1e299, 1e300]
+    ranks = {value: rank for rank, value in enumerate(huge)}
+    beyond = recorded([HParam("x", Discrete(huge)), D], lambda v, r: ranks[v["x"]] ** 2 + v["d"])
+    ranked = recorded([HParam("x", Discrete(list(map(float, range(7))))), D], lambda v, r: v["x"] ** 2 + v["d"])
+    assert importance(tabulate(beyond, "accuracy")).shares == importance(tabulate(ranked, "accuracy")).shares
+    assert -1.0 <= correlation(tabulate(beyond, "accuracy"))["x"] <= 1.0  # type: ignore[operator]

@@ -160,7 +160,7 @@ def test_without_repeats_nobody_can_tell() -> None:
     found = separation(rivals([0.9], [0.8]))
     assert found is not None
     assert found.p is None
-    assert "cannot be told" in found.sentence
+    assert "cannot be said" in found.sentence
     assert separation(rivals([0.9])) is None
 
 
