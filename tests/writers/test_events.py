@@ -223,3 +223,23 @@ def test_what_an_objective_returns_is_a_column(logdir: Path) -> None:
     (data,) = plugin_data(logdir)
     assert [metric.name.tag for metric in data.experiment.metric_infos][-1] == "loss"
     assert scalars(logdir / "run-0001")["loss"] == [(3, 0.5)]
+
+
+@pytest.mark.parametrize(
+    "last", ["1100000000.vm.99999.000000", "1100000000.999999.vm.99999.000000", "4100000000.vm.1.0.v2"]
+)
+def test_a_session_that_resumes_writes_a_file_that_tensorboard_reads_last(
+    made: Path, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same second another process has a smaller number; or the clock was set back."""
+    monkeypatch.setattr("time.time", lambda: 1_100_000_000.25)
+    directory = made / "run-0001" / "train"
+    directory.mkdir(parents=True)
+    (directory / f"events.out.tfevents.{last}").touch()
+    for epoch in range(3):
+        curves = EpochEvents(made / "run-0001")
+        curves.add(epoch, {"accuracy": 0.5}, 10.0)
+        curves.close()
+    files = sorted(directory.iterdir())
+    assert files[0].name.endswith(last)
+    assert scalars(directory) == {"epoch_accuracy": [(0, 0.5), (1, 0.5), (2, 0.5)]}

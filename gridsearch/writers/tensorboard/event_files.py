@@ -49,6 +49,9 @@ MARK = ".tfevents."
 OWN_NAME = re.compile(r"events\.out\.tfevents\.\d+\..+\.\d+\.\d{6,}")
 """The names that ``EventFile`` gives. Those of TensorFlow end in ``.v2``."""
 
+SECONDS = re.compile(r"tfevents\.(\d+)")
+"""The time in a file's name, of TensorFlow's as well."""
+
 FEW_FILES = 4
 """So many files are synced one by one; the file system is synced once for more."""
 
@@ -119,11 +122,22 @@ class EventFile:
 
 
 def _open_new(directory: Path) -> BinaryIO:
-    # TensorBoard reads the files of a directory in name order, so the counter is padded: .10 would come before .9.
+    """Open a new file that TensorBoard reads after those that are there: it reads a directory in name order.
+
+    A session that resumes in another process, within the same second or after the clock was set back, must not come
+    before its own beginning: TensorBoard would take back the epochs that it has read.
+    """
+    last = next((file.name for file in reversed(list_event_files(directory))), "")
     while True:
-        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{next(_serial):06d}"
+        name = _new_name(time.time())
+        if name <= last and (known := SECONDS.search(last)):
+            name = _new_name(int(known[1]) + 1)
         with contextlib.suppress(FileExistsError):
             return (directory / name).open("xb")
+
+
+def _new_name(at: float) -> str:
+    return f"events.out.tfevents.{at:017.6f}.{socket.gethostname()}.{os.getpid()}.{next(_serial):06d}"
 
 
 def list_event_files(directory: Path) -> list[Path]:
