@@ -41,6 +41,9 @@ __all__ = [
 
 FLOAT32_MAX = 3.4028234663852886e38
 
+SETTINGS = ("learning_rate",)
+"""What Keras logs with every epoch beside metrics: a curve, and no result."""
+
 
 class Status(StrEnum):
     """Where a trial or a session stands."""
@@ -149,7 +152,7 @@ class Objective:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The dashboard's metric columns, the objective first."""
+        """The dashboard's first metric columns, the objective before all; every other metric follows."""
         loss = ("loss",) if self.with_loss else ()
         names = (self.metric, f"best_{self.metric}", *loss, "best_epoch", "seconds")
         return tuple(dict.fromkeys(names))
@@ -243,8 +246,10 @@ def summarise(
 
     Returns:
         ``<metric>`` (last), ``best_<metric>``, ``loss`` (last, validation's where there is one), ``best_epoch``
-        (counted from 1, 0 where no epoch was reported) and ``seconds``. What was not reported, or is NaN or infinite,
-        is left out.
+        (counted from 1, 0 where no epoch was reported) and ``seconds``, then every other metric (last, validation's
+        where there is one). Of what the training returned, nothing gives way: a training's own metric beside a
+        validation's is ``train_<name>``, one with a name of the columns above ``returned_<name>``. What was not
+        reported, or is NaN or infinite, is left out.
     """
     ending = epochs[max(epochs)] if epochs else {}
 
@@ -261,6 +266,15 @@ def summarise(
             best, best_epoch = value, epoch + 1  # of equal epochs, the earliest
     found |= {f"best_{objective.metric}": best, "loss": last("loss")}
     found |= {"best_epoch": best_epoch, "seconds": round(seconds, 3)}
+    derived = {f"best_{objective.metric}", "best_epoch", "seconds"}
+    for name in (*final, *ending):
+        plain = name.removeprefix("val_")
+        if plain in derived and name in final:
+            found[f"returned_{name}"] = float(final[name])
+        elif plain not in found and not (name in ending and name in SETTINGS):
+            found[plain] = last(plain)
+    returned = {name: value for name, value in final.items() if f"val_{name}" in final and name not in ending}
+    found |= {f"train_{name}": float(value) for name, value in returned.items()}
     return {name: float(value) for name, value in found.items() if value is not None and is_finite(value)}
 
 

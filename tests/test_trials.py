@@ -188,7 +188,14 @@ def epochs(metric: str, *values: float) -> dict[int, dict[str, float]]:
         (LOSS, epochs("loss", 3e38, 1e40), {}, {"best_loss": 3e38, "best_epoch": 1}),
         (LOSS, epochs("loss", -INF, 0.4), {}, {"loss": 0.4, "best_loss": 0.4, "best_epoch": 2}),
         (ACCURACY, {0: {"accuracy": 0.4, "loss": NAN}}, {}, {"accuracy": 0.4, "best_accuracy": 0.4, "best_epoch": 1}),
-        (ACCURACY, {0: {"accuracy": 0.4}, 1: {"auc": 0.9}}, {}, {"best_accuracy": 0.4, "best_epoch": 1}),
+        (ACCURACY, {0: {"accuracy": 0.4}, 1: {"auc": 0.9}}, {}, {"best_accuracy": 0.4, "best_epoch": 1, "auc": 0.9}),
+        (
+            ACCURACY,
+            {0: {"accuracy": 0.4, "learning_rate": 0.1}},
+            {"mae": 1, "best_accuracy": 0.9, "f1": 0.8, "val_f1": 0.7},
+            {"accuracy": 0.4, "best_accuracy": 0.4, "best_epoch": 1, "mae": 1.0, "f1": 0.7, "train_f1": 0.8}
+            | {"returned_best_accuracy": 0.9},
+        ),
         (
             ACCURACY,
             {3: {"accuracy": 0.4}, 1: {"accuracy": 0.5}},

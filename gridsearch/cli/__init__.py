@@ -170,12 +170,16 @@ def export(logdir: Path, kind: str, history: bool) -> None:
 @logdir_argument
 @click.option("--patience", type=click.FloatRange(0), default=15.0, show_default=True, metavar="SECONDS",
               help="How long the rows must stand still before a difference counts.")  # fmt: skip
+@click.option("--repair", is_flag=True, help="First write again, from the record, what does not read back whole.")
 @json_option
-def check(logdir: Path, patience: float, as_json: bool) -> None:
-    """Start a real TensorBoard and compare every row of its HParams dashboard with the record."""
+def check(logdir: Path, patience: float, repair: bool, as_json: bool) -> None:
+    """Start a real TensorBoard and compare every row of its HParams dashboard, and every curve, with the record.
+
+    LOGDIR may be a folder of several sweeps.
+    """
     from gridsearch.cli.commands import sweeps as commands
 
-    show(commands.check(logdir, patience), as_json=as_json)
+    show(commands.check(logdir, patience, repair=repair), as_json=as_json)
 
 
 @cli.command(short_help="Train a trial again and compare.")

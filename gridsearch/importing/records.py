@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +14,8 @@ from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.domain import HParam, Value
 from gridsearch.hparams.tables import hparam_table
 from gridsearch.record.journal import Journal
+from gridsearch.runner.dashboard import Dashboard
 from gridsearch.runner.pictures import complete_recipe
-from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.trials import (
     Epoch,
     FailureKind,
@@ -129,15 +128,13 @@ def _tables(source: ForeignSweep, logdir: Path | None) -> dict[str, Any]:
 
 
 def _write(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any]) -> ImportResult:
-    from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
-
     logdir, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
     cast = [_cast(found.values, config.search_space.hparams, source.name) for found in source.trials]
-    with Journal(logdir) as journal, closing(EventsWriter(logdir, config.objective)) as events:
+    with Journal(logdir) as journal:
         journal.declare(config, recipe)
+        dashboard = Dashboard(journal, config)
         before = {t.trial.id: t for t in journal.record().trials if t.sessions}
         latest: dict[str, SessionRecord] = {}
-        sessions = []
         with journal.transaction():
             for found, values in zip(source.trials, map(config.search_space.with_defaults, cast), strict=True):
                 identity = combination_id(values)
@@ -147,18 +144,12 @@ def _write(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any])
                     continue
                 counts["imported"] += 1
                 counts["outside"] += values not in config.search_space
-                session = _next_session(journal.plan(values), past, last)
-                latest[identity] = _record(journal, session, found, config, source.name)
-                sessions.append((latest[identity], found))
-        write_experiment_if_new(journal, config, outside=counts["outside"] > 0)
-        for record, found in sessions:
-            if found.epochs:
-                with closing(EpochEvents(logdir / record.name)) as curves:
-                    for epoch, metrics in sorted(found.epochs.items()):
-                        curves.add(epoch, metrics, record.ended or record.began)
-            events.end(record)
-        with journal.transaction():
-            journal.mark_delivered([record.name for record, _ in sessions])
+                following = _next_session(journal.plan(values), past, last)
+                latest[identity] = _record(journal, following, found, config, source.name)
+        # An import that was killed has left some undelivered: those of its source are known now, and delivered here.
+        sessions = [s for s in journal.record().sessions if "imported" in s.outcome.provenance and not s.delivered]
+        dashboard.write_experiment(outside=any(s.session.trial.values not in config.search_space for s in sessions))
+        dashboard.deliver(sessions)
     if sessions:
         (logdir / "report.html").unlink(missing_ok=True)  # it tells of less, and what was imported is not newer than it
     return ImportResult(**counts, logdir=str(logdir))

@@ -20,8 +20,8 @@ from gridsearch.hparams.combination import Combination
 from gridsearch.kerastuner.errors import like_upstream
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_history
+from gridsearch.runner.dashboard import Dashboard
 from gridsearch.runner.session_book import SessionBook, end_record
-from gridsearch.runner.sweep import write_experiment_if_new
 from gridsearch.training.reporter import flatten_metrics
 from gridsearch.trials import (
     Epoch,
@@ -38,7 +38,7 @@ from gridsearch.trials import (
 from gridsearch.writers import Writer, describe_sweep
 from gridsearch.writers.factory import backfill_command, refuse_unknown
 from gridsearch.writers.isolated import IsolatedWriter
-from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
+from gridsearch.writers.tensorboard.events import EpochEvents
 
 __all__ = ["Recording"]
 
@@ -61,8 +61,10 @@ class Recording:
         self._config, self._journal = config, Journal(config.sweep.logdir, _warn)
         try:
             self._journal.declare(config, recipe)
-            write_experiment_if_new(self._journal, config)
-            self._events = EventsWriter(self._journal.logdir, config.objective)
+            self._journal.close_abandoned()
+            self._opened, self._dashboard = time.time(), Dashboard(self._journal, config)
+            self._dashboard.repair()
+            self._events = self._dashboard.events
             self._isolated = {name: self._isolate(name) for name in writers if isinstance(name, str)}
             others = [self._isolated[writer] if isinstance(writer, str) else writer for writer in writers]
             origin = {"host": socket.gethostname()}
@@ -114,7 +116,7 @@ class Recording:
         """Adopt a larger space: hyperparameters that trials were the first to ask for become columns."""
         self._config = config
         self._journal.declare(config, self._recipe)
-        write_experiment_if_new(self._journal, config)
+        self._dashboard.extend(config)
 
     # One session at a time.
 
@@ -165,7 +167,10 @@ class Recording:
         if free:
             trial = next(t for t in self._journal.record().trials if t.trial.number == before.number)
             self._current = next(s for s in trial.sessions if s.name == self._current.name)
-            self._events.rewrite([s for s in trial.sessions if s.delivered or s.name == self._current.name])
+            shown = {self._current.name} if self._announced else set()
+            for session in trial.sessions:
+                if session.delivered or session.name in shown:
+                    self._events.rewrite(session)
         elif not self._announced:
             return self.begin(combination)
         else:
@@ -278,6 +283,7 @@ class Recording:
         try:
             self.fail(FailureKind.INTERRUPTED, "the search was stopped")
             self._events.close()
+            self._dashboard.finish(self._opened)
             for writer in self._isolated.values():
                 writer.close()
         finally:

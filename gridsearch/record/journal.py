@@ -318,7 +318,10 @@ class Journal:
             Every session whose end was not delivered to the writers, those just closed among them.
         """
         boot = boot_id()
-        running = [s for s in self.record().sessions if s.status is Status.RUNNING]
+        sessions = self.record().sessions
+        running = [s for s in sessions if s.status is Status.RUNNING]
+        if not running:
+            return [s for s in sessions if not s.delivered]
         with self.transaction():
             for abandoned in running:
                 kind, why = (

@@ -47,7 +47,20 @@ from gridsearch.trials import (
     TrialRecord,
 )
 
-__all__ = ["Record", "find_remains", "read_epochs", "read_history", "read_objective", "read_property"]
+__all__ = [
+    "MOST_COLUMNS",
+    "Record",
+    "find_remains",
+    "read_epochs",
+    "read_histories",
+    "read_history",
+    "read_metric_names",
+    "read_objective",
+    "read_property",
+]
+
+MOST_COLUMNS = 200
+"""Metrics that are columns beside the objective's: an objective may make up a name for every trial."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,8 @@ class Record:
     """What tells this sweep from every other one, wherever its directory is moved: hexadecimal digits."""
     trained: bool = True
     """Whether an epoch or a result was ever recorded: such must not be mixed with another recipe's."""
+    group: str = ""
+    """What ends the names of the dashboard's rows, see ``record.place``; empty in records of 0.1.0."""
 
     @classmethod
     def read(cls, logdir: Path) -> Record:
@@ -97,6 +112,18 @@ class Record:
     def sessions(self) -> tuple[SessionRecord, ...]:
         """Every session of every trial."""
         return tuple(session for trial in self.trials for session in trial.sessions)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The dashboard's metric columns: the objective's, then every other metric that a result has, by name.
+
+        Version 0.1.0 wrote the objective's only; such a record has no group.
+        """
+        if not self.group:
+            return self.objective.columns
+        ended = [session for session in self.sessions if session.status.has_result and not session.paused]
+        other = {name for session in ended for name in session.outcome.metrics}.difference(self.objective.columns)
+        return (*self.objective.columns, *sorted(other)[:MOST_COLUMNS])
 
     def ranked(self) -> list[TrialRecord]:
         """Return the trials that have a result, best first as ``objective.ranking`` has it; equal ones as planned."""
@@ -171,6 +198,7 @@ def read_record(database: sqlite3.Connection, logdir: Path, version: int) -> Rec
             trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
             identity=json.loads(declared["identity"]) if "identity" in declared else inherited_identity(database),
             trained=trained,
+            group=str(json.loads(declared["place"])["group"]) if "place" in declared else "",
         )
 
 
@@ -271,6 +299,40 @@ def read_epochs(logdir: Path) -> dict[str, dict[int, Mapping[str, float]]]:
             for session, epoch, metrics in database.execute(select):
                 epochs.setdefault(session, {})[int(epoch)] = _numbers(json.loads(metrics))
     return epochs
+
+
+def read_metric_names(logdir: Path) -> dict[str, frozenset[str]]:
+    """Return the names of the metrics that each session reported in any epoch.
+
+    Raises:
+        LogdirError: as ``Record.read``.
+    """
+    file = logdir / DATABASE
+    names: dict[str, frozenset[str]] = {}
+    with explain_database_errors(file), closing(connect(file, readonly=True)) as database:
+        check_version(database, file)
+        with explain_damage(file):
+            for session, metrics in database.execute("SELECT session, metrics FROM epoch ORDER BY session"):
+                names[session] = names.get(session, frozenset()) | json.loads(metrics).keys()
+    return names
+
+
+def read_histories(logdir: Path) -> dict[str, list[Epoch]]:
+    """Return every session's epochs as they were reported, in order.
+
+    Raises:
+        LogdirError: as ``Record.read``.
+    """
+    file = logdir / DATABASE
+    histories: dict[str, list[Epoch]] = {}
+    select = "SELECT session, epoch, metrics, time FROM epoch ORDER BY session, epoch"
+    with explain_database_errors(file), closing(connect(file, readonly=True)) as database:
+        check_version(database, file)
+        with explain_damage(file):
+            for session, n, metrics, at in database.execute(select):
+                epoch = Epoch(session, int(n), _numbers(json.loads(metrics)), float(at))
+                histories.setdefault(session, []).append(epoch)
+    return histories
 
 
 def read_history(logdir: Path, session: str) -> list[Epoch]:

@@ -162,7 +162,8 @@ function showLive() {
   const root = h("main", {}), states = new Map(), line = h("span", { class: "live", role: "status" });
   let sweep = null, version = null, draw = () => {}, known = [];
   const select = h("select", { id: "sweep", onchange: (event) => { sweep = event.target.value; version = null; ask(); } });
-  const controls = h("div", { class: "bar-of-choices" }, h("label", { for: "sweep" }, "Sweep ", select), line);
+  const mixed = h("span", {}); // TensorBoard reads one experiment record
+  const controls = h("div", { class: "bar-of-choices" }, h("label", { for: "sweep" }, "Sweep ", select), line, mixed);
   document.head.append(h("link", { rel: "stylesheet", href: "./style.css" }));
   document.body.append(root);
   document.body.classList.add("inside");
@@ -184,6 +185,7 @@ function showLive() {
     const sweeps = await fetched("./sweeps");
     if (JSON.stringify(sweeps) !== JSON.stringify(known)) {
       known = sweeps;
+      mixed.textContent = known.length < 2 ? "" : `${known.length} sweeps are below this folder: TensorBoard's HPARAMS tab declares the HParams and metrics of only one of them; here each is whole.`;
       if (!known.includes(sweep)) { sweep = known[0] ?? null; version = null; }
       select.replaceChildren(...known.map((name) => h("option", { value: name, selected: name === sweep }, name === "." ? "this log directory" : name)));
     }

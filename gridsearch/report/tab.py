@@ -12,7 +12,6 @@ sweep is named by what was found below it, never by a path that a request makes 
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -21,15 +20,11 @@ from typing import Any
 
 from tensorboard.plugins import base_plugin
 
-__all__ = ["SweepPlugin", "sweeps_below"]
+from gridsearch.record.folders import sweeps_below
+
+__all__ = ["SweepPlugin"]
 
 DATABASE = "sweep.db"
-
-DEEPEST = 4
-"""Folders below the log directory in which a sweep is looked for."""
-
-MOST_FOLDERS = 5000
-"""Folders looked into, in all; a log directory is no file system."""
 
 LOOK_AGAIN = 3.0
 """Seconds for which the list of sweeps is kept."""
@@ -134,26 +129,6 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
 def _version(logdir: Path) -> str:
     state = (logdir / DATABASE).stat()
     return f"{state.st_mtime_ns:x}-{state.st_size:x}"
-
-
-def sweeps_below(logdir: Path) -> dict[str, Path]:
-    """Return every sweep's log directory in a log directory, by its path relative to it; the directory itself is ".".
-
-    Links that lead out of the log directory are not followed, whether of folders or of ``sweep.db`` itself; below a
-    logdir there is no other.
-    """
-    root, found, looked = logdir.resolve(), dict[str, Path](), 0
-    for folder, below, files in os.walk(logdir):
-        here, looked = Path(folder), looked + 1
-        depth = len(here.relative_to(logdir).parts)
-        if DATABASE in files and (here / DATABASE).resolve().is_relative_to(root):
-            found[here.relative_to(logdir).as_posix()] = here
-            below.clear()
-        if depth >= DEEPEST or looked >= MOST_FOLDERS:
-            below.clear()
-        below.sort()
-        below[:] = [name for name in below if not name.startswith(".")]
-    return found
 
 
 def _answer(start_response: Callable[..., Any], kind: str, body: bytes, status: str = "200 OK") -> Iterable[bytes]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gridsearch.hparams.combination import Combination
 from gridsearch.record.reader import Record
 from gridsearch.trials import Status, TrialRecord
 
-__all__ = ["align_columns", "format_duration", "format_leaderboard", "format_metric", "format_value", "format_values"]
+__all__ = [
+    "align_columns",
+    "format_apart",
+    "format_duration",
+    "format_leaderboard",
+    "format_metric",
+    "format_value",
+    "format_values",
+]
 
 
 def format_value(value: object) -> str:
@@ -29,6 +37,17 @@ def format_metric(value: float | None) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e4:
         return f"{value:.4f}"
     return f"{value:.4g}" if abs(value) < 1 else f"{value:.10g}"
+
+
+def format_apart(values: Iterable[float]) -> dict[float, str]:
+    """Return metrics as ``format_metric`` does, with as many digits as tell unequal ones apart."""
+    different = list(dict.fromkeys(values))
+    texts = [format_metric(value) for value in different]
+    for digits in range(5, 18):
+        if len(set(texts)) == len(texts):
+            break
+        texts = [f"{value:.{digits}g}" if digits < 17 else repr(value) for value in different]
+    return dict(zip(different, texts, strict=True))
 
 
 def format_duration(seconds: float) -> str:
@@ -63,14 +82,15 @@ def format_leaderboard(record: Record, top: int | None = None) -> str:
     """Return the trials, best first: objective, its best epoch, loss, time, values; repeats as mean ± deviation."""
     trials = record.ranked()[:top]
     names = list(dict.fromkeys(name for trial in trials for name in trial.trial.values))
-    columns = [column for column in record.objective.columns if any(t.values_of(column) for t in trials)]
+    columns = [column for column in record.columns if any(t.values_of(column) for t in trials)]
+    texts = {column: format_apart(v for t in trials if (v := t.mean(column)) is not None) for column in columns}
     repeated = any(len(trial.results) > 1 for trial in trials)
     header = ["trial", *(["n"] if repeated else []), *columns, *(format_value(name) for name in names)]
     rows = [
         [
             trial.trial.name + ("" if trial.status is Status.COMPLETED else f" ({trial.status})"),
             *([str(len(trial.results))] if repeated else []),
-            *(_metric(trial, column) for column in columns),
+            *(_metric(trial, column, texts[column]) for column in columns),
             *(format_value(trial.trial.values.get(name, "-")) for name in names),
         ]
         for trial in trials
@@ -78,13 +98,13 @@ def format_leaderboard(record: Record, top: int | None = None) -> str:
     return align_columns(header, rows) if rows else "no trial has a result yet"
 
 
-def _metric(trial: TrialRecord, column: str) -> str:
+def _metric(trial: TrialRecord, column: str, texts: Mapping[float, str]) -> str:
     mean, deviation = trial.mean(column), trial.deviation(column)
     if mean is None:
         return "-"
     digits = {"seconds": 1, "best_epoch": 0 if mean == int(mean) else 1}.get(column)
     mean_text, *spread = (
-        format_metric(value) if digits is None else f"{value:.{digits}f}"
+        texts.get(value, format_metric(value)) if digits is None else f"{value:.{digits}f}"
         for value in (mean, deviation)
         if value is not None
     )

@@ -19,9 +19,13 @@ from gridsearch.record.journal import Journal
 from gridsearch.system.files import is_full
 from gridsearch.system.liveness import boot_id
 from gridsearch.trials import Epoch, OracleEntry, Outcome, Session, SessionRecord, Status
-from gridsearch.writers import Writer
+from gridsearch.writers import SupportsSync, Writer
 
 __all__ = ["SessionBook", "end_record"]
+
+SECONDS_TO_RECORD = 2.0
+MOST_UNRECORDED = 500
+"""How long, and how many, ends may wait until they are recorded as delivered."""
 
 
 def end_record(
@@ -69,6 +73,7 @@ class SessionBook:
         self._listeners: list[Writer] = [*writers, *displays]
         self._provenance, self._boot = dict(provenance or {}), boot_id()
         self._delivered: list[str] = []
+        self._recorded = time.monotonic()
         self._switched_off = False
 
     # Inside a transaction of the caller.
@@ -102,10 +107,23 @@ class SessionBook:
         """Record how a session ended, see ``Journal.end``."""
         self._journal.end(session, outcome, ended, oracle)
 
-    def record_delivered(self) -> None:
-        """Record the ends that were delivered to every writer since this was last called."""
-        self._journal.mark_delivered(self._delivered)
-        self._delivered.clear()
+    def record_delivered(self, *, all_of_them: bool = False) -> None:
+        """Record the ends that were delivered to every writer, once there are many or some time has passed.
+
+        What was delivered is on disk first. Waiting for the disk takes milliseconds, so it is done for many at a time;
+        an end that is not recorded as delivered is delivered again by the next run.
+
+        Args:
+            all_of_them: whether to record them now, however few they are.
+        """
+        waited = time.monotonic() - self._recorded >= SECONDS_TO_RECORD
+        if self._delivered and (all_of_them or waited or len(self._delivered) >= MOST_UNRECORDED):
+            for writer in self.writers:
+                if isinstance(writer, SupportsSync):
+                    writer.sync()
+            self._journal.mark_delivered(self._delivered)
+            self._delivered.clear()
+            self._recorded = time.monotonic()
 
     # After it.
 
@@ -113,7 +131,7 @@ class SessionBook:
         """Do ``record_delivered`` in a transaction of its own, if there is anything to record."""
         if self._delivered:
             with self._journal.transaction():
-                self.record_delivered()
+                self.record_delivered(all_of_them=True)
 
     def deliver_abandoned(self) -> None:
         """Close what a dead runner left running, and tell the writers every end that was never delivered."""

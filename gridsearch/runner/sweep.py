@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gridsearch.config.entry_points import refuse_missing_functions
 from gridsearch.config.sweep_config import SweepConfig
@@ -17,6 +17,7 @@ from gridsearch.executors.inline import InlineExecutor
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record, read_objective
 from gridsearch.record.recipe import refuse_other_goal, refuse_other_recipe
+from gridsearch.runner.dashboard import open_dashboard
 from gridsearch.runner.pictures import check_keras_json, complete_recipe, decode_pictures
 from gridsearch.runner.plan import Plan, make_plan
 from gridsearch.runner.runner import Limits, Runner
@@ -28,10 +29,7 @@ from gridsearch.writers import Writer, describe_sweep
 from gridsearch.writers.factory import backfill_command, refuse_unknown
 from gridsearch.writers.isolated import IsolatedWriter
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Preview", "SweepResult", "preview", "sweep", "write_experiment_if_new"]
+__all__ = ["Preview", "SweepResult", "preview", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -150,13 +148,11 @@ def _sweep(
     config, strategy = _prepare(config)
     check_keras_json(config, warn)
     recipe = complete_recipe(config, warn)
-    from gridsearch.writers.tensorboard.events import EventsWriter
-
     logdir = config.sweep.logdir
-    with explain_os_errors(logdir), Journal(logdir, warn) as journal, StopRequest() as stop:
+    with explain_os_errors(logdir), Journal(logdir, warn) as journal, StopRequest() as stop, ExitStack() as held:
         journal.declare(config, recipe)
-        write_experiment_if_new(journal, config)
         before = journal.record()
+        dashboard = held.enter_context(open_dashboard(journal, config, warn))
         plan = make_plan(config, before, retry=limits.retry_failed)
         if plan.left:
             try:
@@ -167,20 +163,17 @@ def _sweep(
         with (
             _isolated_writers(config, before, warn) as isolated,
             closing(make_executor(config, stop, plan)) as executor,
-            closing(EventsWriter(logdir, config.objective)) as events,
         ):
             if isinstance(strategy, SupportsVerdicts) and not isinstance(executor, SupportsAnswers):
                 cure = "Take another executor, or leave out sweep.pruner."
                 raise UserError("this executor cannot stop trials early", where="sweep.executor", cure=cure)
             stop.at_once = executor.close
-            with journal.transaction():
-                journal.mark_delivered(events.lost(before.sessions), delivered=False)
             runner = Runner(
                 config,
                 journal,
                 strategy,
                 executor,
-                [events, *writers],
+                [dashboard.events, *writers],
                 stop,
                 displays=[*displays(plan, before, executor.slots), *isolated],
                 limits=limits,
@@ -217,22 +210,3 @@ def make_executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executo
     # How many of those at a rung will go on, nobody knows beforehand.
     wanted = len(found) if config.pauses_trials else max(1, plan.left * config.training.repeats)
     return ProcessExecutor(found[:wanted])
-
-
-def write_experiment_if_new(journal: Journal, config: SweepConfig, *, outside: bool = False) -> None:
-    """Write TensorBoard's experiment record before anything else; again only when what it declares has changed.
-
-    Args:
-        journal: of the log directory.
-        config: the sweep.
-        outside: whether trials have been recorded since that lie outside of what is declared.
-    """
-    from gridsearch.writers.tensorboard.events import write_experiment
-
-    known = journal.properties()
-    declared = {"hparams": known["tables"]["hparams"], "objective": known["objective"]}
-    there = any(".tfevents." in file.name for file in journal.logdir.iterdir() if file.is_file())
-    if known.get("experiment") != declared or not there or outside:
-        write_experiment(journal.logdir, config.search_space.hparams, config.objective, journal.record().trials)
-        with journal.transaction():
-            journal.set_property("experiment", declared)

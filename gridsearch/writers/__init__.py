@@ -31,7 +31,15 @@ from gridsearch.hparams.domain import HParam
 from gridsearch.record.reader import Record
 from gridsearch.trials import Epoch, Objective, Outcome, SessionRecord, Status
 
-__all__ = ["SupportsBackfill", "SupportsClose", "SweepInfo", "Writer", "describe_sweep", "replay_session"]
+__all__ = [
+    "SupportsBackfill",
+    "SupportsClose",
+    "SupportsSync",
+    "SweepInfo",
+    "Writer",
+    "describe_sweep",
+    "replay_session",
+]
 
 
 class Writer(Protocol):
@@ -56,6 +64,14 @@ class SupportsClose(Protocol):
 
     def close(self) -> None:
         """Finish; no further call follows."""
+
+
+@runtime_checkable
+class SupportsSync(Protocol):
+    """A writer of files, which are on disk before the record says that they were written."""
+
+    def sync(self) -> None:
+        """Wait until everything written is on disk."""
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,49 @@ def test_a_project_of_kerastuners_becomes_a_record(project: Path, logdir: Path) 
     verdict = check(logdir)
     assert verdict.ok, verdict.differences
     assert import_into(read_project(project, None), logdir, None).known == 3, "once is enough"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from gridsearch.cli import main
+from gridsearch.writers.tensorboard import events
+
+write, stage = getattr(events, sys.argv[1]), int(sys.argv[3])
+method, calls = getattr(write, sys.argv[2]), []
+
+def die_at_last(self, *arguments):
+    calls.append(1)
+    if len(calls) == stage:
+        os.kill(os.getpid(), 9)
+    return method(self, *arguments)
+
+setattr(write, sys.argv[2], die_at_last)
+sys.argv[:] = ["gridsearch", "import", sys.argv[4], "--logdir", sys.argv[5]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("write", "method", "call"),
+    [("EventsWriter", "rewrite", 1), ("EventsWriter", "rewrite", 3), ("EventsWriter", "sync", 1)],
+)
+def test_what_a_killed_import_has_not_delivered_is_delivered_by_the_next_one(
+    project: Path, logdir: Path, write: str, method: str, call: int
+) -> None:
+    command = [sys.executable, "-c", KILLED, write, method, str(call), str(project), str(logdir)]
+    assert subprocess.run(command, timeout=120).returncode == -signal.SIGKILL
+    recorded = Record.read(logdir).sessions
+    assert len(recorded) == 3
+    assert not any(session.delivered for session in recorded)
+    again = import_into(read_project(project, None), logdir, None)
+    assert (again.imported, again.known) == (0, 3)
+    assert all(session.delivered for session in Record.read(logdir).sessions)
+    verdict = check(logdir, patience=3)
+    assert verdict.ok, verdict.differences
+    for session in recorded[:2]:
+        assert len(list((logdir / session.name).glob("*.tfevents.*"))) == 1, "nothing is written twice"
+        assert len(list((logdir / session.name / "validation").glob("*.tfevents.*"))) == 1
 
 
 def test_imported_trials_count_for_the_sweep_that_they_are_imported_into(project: Path, logdir: Path) -> None:

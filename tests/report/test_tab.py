@@ -21,8 +21,9 @@ from hostile import HOSTILE
 from playwright.sync_api import Browser, Page, expect
 from sweeps import TESTS, configured
 
+from gridsearch.record.folders import sweeps_below
 from gridsearch.record.reader import Record
-from gridsearch.report.tab import SweepPlugin, sweeps_below
+from gridsearch.report.tab import SweepPlugin
 from gridsearch.runner.sweep import sweep
 from gridsearch.trials import Status
 from gridsearch.writers.tensorboard.server import Dashboard

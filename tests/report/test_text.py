@@ -13,6 +13,7 @@ from gridsearch.hparams.combination import Combination
 from gridsearch.record.reader import Record
 from gridsearch.report.text import (
     align_columns,
+    format_apart,
     format_duration,
     format_leaderboard,
     format_metric,
@@ -172,3 +173,13 @@ def test_a_metric_keeps_its_digits_wherever_they_are() -> None:
 
 def test_a_leaderboard_of_nothing_says_so() -> None:
     assert format_leaderboard(record(trial(1, {"x": 1}, FAILED))) == "no trial has a result yet"
+
+
+def test_values_that_lie_close_have_as_many_digits_as_tell_them_apart() -> None:
+    assert format_apart([0.5, 0.25, 0.5]) == {0.5: "0.5000", 0.25: "0.2500"}
+    assert format_apart([0.912345678, 0.912345699]) == {0.912345678: "0.91234568", 0.912345699: "0.9123457"}
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=6))
+def test_unequal_metrics_never_look_the_same(values: list[float]) -> None:
+    assert len(set(format_apart(values).values())) == len(set(values))

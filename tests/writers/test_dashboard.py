@@ -36,10 +36,10 @@ def test_every_trial_is_a_row_and_a_line(page: Page, logdir: Path) -> None:
         page.goto(f"{dashboard.url}/#hparams")
         table = page.locator("tf-hparams-table-view vaadin-grid")
         expect(table).to_be_visible(timeout=MILLISECONDS)
-        expect(table.get_by_text("run-0018", exact=True)).to_be_attached(timeout=MILLISECONDS)
+        expect(table.get_by_text(f"run-0018 {record.group}", exact=True)).to_be_attached(timeout=MILLISECONDS)
         names = table.locator("vaadin-grid-cell-content").all_inner_texts()
         rows = {name.strip() for name in names if name.strip().startswith("run-")}
-        assert rows == {trial.trial.name for trial in record.trials}
+        assert rows == {f"{trial.trial.name} {record.group}" for trial in record.trials}
         page.locator("paper-tab[view-id=parallel-coords-view]").click()
         lines = page.locator("tf-hparams-parallel-coords-plot svg g.foreground path")
         expect(lines).to_have_count(18, timeout=MILLISECONDS)

@@ -99,17 +99,16 @@ def test_a_session_stopped_by_a_strategy_is_a_success(made: Path) -> None:
     assert plugin_data(made / "run-0007")[-1].session_end_info.status == api_pb2.STATUS_SUCCESS
 
 
-def test_a_session_that_another_runner_began_is_told_whole_in_a_file_of_its_own(made: Path) -> None:
+def test_a_session_that_another_runner_began_is_written_whole_in_a_new_file(made: Path) -> None:
     good = session(GOOD)
     first = EventsWriter(made, Objective())
     first.begin(running(good))
     first.close()
     (file,) = (made / "run-0007").iterdir()
-    cut = file.read_bytes()[:-7]
-    file.write_bytes(cut)
+    file.write_bytes(file.read_bytes()[:-7])
     EventsWriter(made, Objective()).end(good)
-    assert file.read_bytes() == cut
-    (whole,) = set((made / "run-0007").iterdir()) - {file}
+    (whole,) = (made / "run-0007").iterdir()
+    assert whole != file, "TensorBoard remembers how far it has read a file"
     kinds = [event.summary.value[0].tag for raw in RawEventFileLoader(str(whole)).Load()
              if (event := Event.FromString(raw)).summary.value]  # fmt: skip
     assert (kinds[0], kinds[-1]) == ("_hparams_/session_start_info", "_hparams_/session_end_info")
@@ -149,7 +148,7 @@ def test_the_experiment_declares_domains_and_what_differs(made: Path) -> None:
         HParam("fixed", Discrete([1])),
         HParam("many", Discrete(list(range(12)))),
     ]
-    write_experiment(made, hparams, Objective("accuracy"))
+    write_experiment(made, hparams, Objective("accuracy").columns)
     shown = experiment(made)
     assert list(shown["units"].domain_discrete) == [512, 256]
     assert (shown["units"].display_name, shown["units"].description) == ("Units", "how many")
@@ -167,7 +166,7 @@ def test_the_experiment_declares_domains_and_what_differs(made: Path) -> None:
 def test_a_narrowed_domain_still_declares_what_was_tried_and_only_one_record_stays(made: Path) -> None:
     trial = Trial(1, {"units": 64})
     for _ in range(2):
-        write_experiment(made, [HParam("units", Discrete([256]))], Objective(), [TrialRecord(trial, ())])
+        write_experiment(made, [HParam("units", Discrete([256]))], Objective().columns, [TrialRecord(trial, ())])
     assert list(experiment(made)["units"].domain_discrete) == [256, 64]
     assert len(list(made.iterdir())) == 1
 
@@ -210,3 +209,37 @@ def test_the_experiment_of_several_grids_declares_what_any_of_them_takes(logdir:
     grids: Any = [{"x": {"discrete": [0.25]}}, {"x": {"discrete": [0.5, 0.75]}}]
     sweep(configured(logdir, grids))
     assert list(experiment(logdir)["x"].domain_discrete) == [0.25, 0.5, 0.75]
+
+
+def test_an_old_row_shows_the_default_of_an_hparam_that_came_later(logdir: Path) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}, "y": {"discrete": [1, 2], "default": 1}}))
+    shown = [plugin_data(logdir / f"run-000{n}")[0].session_start_info.hparams["y"].number_value for n in (1, 2)]
+    assert shown == [1.0, 2.0]
+
+
+def test_what_an_objective_returns_is_a_column(logdir: Path) -> None:
+    sweep(configured(logdir, {"x": {"discrete": [0.5]}}))
+    (data,) = plugin_data(logdir)
+    assert [metric.name.tag for metric in data.experiment.metric_infos][-1] == "loss"
+    assert scalars(logdir / "run-0001")["loss"] == [(3, 0.5)]
+
+
+@pytest.mark.parametrize(
+    "last", ["1100000000.vm.99999.000000", "1100000000.999999.vm.99999.000000", "4100000000.vm.1.0.v2"]
+)
+def test_a_session_that_resumes_writes_a_file_that_tensorboard_reads_last(
+    made: Path, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same second another process has a smaller number; or the clock was set back."""
+    monkeypatch.setattr("time.time", lambda: 1_100_000_000.25)
+    directory = made / "run-0001" / "train"
+    directory.mkdir(parents=True)
+    (directory / f"events.out.tfevents.{last}").touch()
+    for epoch in range(3):
+        curves = EpochEvents(made / "run-0001")
+        curves.add(epoch, {"accuracy": 0.5}, 10.0)
+        curves.close()
+    files = sorted(directory.iterdir())
+    assert files[0].name.endswith(last)
+    assert scalars(directory) == {"epoch_accuracy": [(0, 0.5), (1, 0.5), (2, 0.5)]}

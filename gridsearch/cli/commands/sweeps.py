@@ -16,7 +16,8 @@ from gridsearch.cli.commands.answer import Answer
 from gridsearch.cli.commands.common import as_rows, counts, note, progress_bar
 from gridsearch.cli.progress import LiveProgress, PlainProgress, ProgressCounts, ended_line
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.errors import Interrupted, UserError
+from gridsearch.errors import Interrupted, LogdirError, UserError
+from gridsearch.record.folders import require_sweeps
 from gridsearch.record.reader import Record
 from gridsearch.report.text import (
     align_columns,
@@ -138,13 +139,28 @@ def watch(logdir: Path) -> Iterator[Answer]:
     """Yield where a sweep stands, every two seconds until nothing runs."""
     while True:
         yield status(logdir)
-        if not Record.read(logdir).held:
+        if not any(Record.read(path).held for path in require_sweeps(logdir).values()):
             return
         time.sleep(2.0)
 
 
 def status(logdir: Path) -> Answer:
-    """Return where a sweep stands."""
+    """Return where a sweep stands, or each sweep below a folder."""
+    sweeps = require_sweeps(logdir)
+    if "." in sweeps:
+        return _status(logdir)
+    data, lines = {}, []
+    for name, path in sweeps.items():
+        try:
+            answer = _status(path)
+            data[name], text = answer.data, str(answer.text)
+        except LogdirError as error:
+            data[name], text = {"problem": str(error)}, str(error)
+        lines.append(f"{format_value(name)}:\n" + "\n".join(f"  {line}" for line in text.splitlines()))
+    return Answer({"sweeps": data}, "\n".join(lines))
+
+
+def _status(logdir: Path) -> Answer:
     record = Record.read(logdir)
     plan = make_plan(load_config(record), record)
     running = [s for s in record.sessions if s.status is Status.RUNNING]
@@ -192,15 +208,46 @@ def export(logdir: Path, kind: str, *, history: bool) -> Answer:
     return Answer(rows, tables.as_csv(rows) if kind == "csv" else tables.as_json(rows))
 
 
-def check(logdir: Path, patience: float) -> Answer:
-    """Compare the dashboard with the record; status 1 if they differ."""
+def check(logdir: Path, patience: float, *, repair: bool = False) -> Answer:
+    """Compare the dashboard with the record, or the records below a folder; status 1 if they differ.
+
+    Args:
+        logdir: the log directory, or a folder of several.
+        patience: seconds for which differences must last.
+        repair: whether event files that do not read back as recorded are written again before.
+    """
     from gridsearch.writers.tensorboard.check import check as compare
 
+    repaired = _repair(logdir) if repair else []
     found = compare(logdir, patience=patience)
     word = "agrees" if found.ok else "DIFFERS"
-    lines = [*map(format_value, found.differences)]
+    lines = [*repaired, *map(format_value, found.differences), *found.notes]
     lines.append(f"{word}: {found.agreeing} of {found.rows} trials are shown as recorded")
-    return Answer({**asdict(found), "ok": found.ok}, "\n".join(lines), status=0 if found.ok else 1)
+    if not found.ok and not repair:
+        command = f"gridsearch check {shlex.quote(str(logdir))} --repair"
+        lines.append(f"`{command}` writes again what does not read back as recorded")
+    data = {**asdict(found), "ok": found.ok, **({"repaired": repaired} if repair else {})}
+    return Answer(data, "\n".join(lines), status=0 if found.ok else 1)
+
+
+def _repair(logdir: Path) -> list[str]:
+    """Repair the event files of each sweep; of several, those that are in use are left alone."""
+    from gridsearch.runner.dashboard import repair_dashboard
+
+    lines, taken = [], set[str]()
+    sweeps = require_sweeps(logdir)
+    for name, path in sweeps.items():
+        try:
+            repaired = repair_dashboard(path, taken, note)
+        except LogdirError as error:
+            if name == ".":
+                raise
+            lines.append(f"not repaired: {error}")
+            continue
+        taken.add(Record.read(path).group)
+        if repaired:
+            lines.append(f"{'' if name == '.' else f'{format_value(name)}: '}{repaired}")
+    return [*lines, "a TensorBoard that is running shows them once it is started again"] if lines else []
 
 
 def rerun(logdir: Path, name: str) -> Answer:
@@ -219,7 +266,11 @@ def rerun(logdir: Path, name: str) -> Answer:
 
 def tensorboard(logdir: Path, arguments: Sequence[str]) -> None:
     """Become TensorBoard; this process is no longer gridsearch then."""
+    from gridsearch.writers.tensorboard.mixture import describe_mixture
     from gridsearch.writers.tensorboard.server import serve
 
-    Record.read(logdir)  # a wrong directory is refused now, not shown as an empty page
+    # A wrong directory is refused now, not shown as an empty page.
+    records = {name: Record.read(path) for name, path in require_sweeps(logdir).items()}
+    for line in describe_mixture(logdir, records):
+        note(line)
     serve(logdir, arguments)

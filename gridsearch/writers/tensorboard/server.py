@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,12 @@ from gridsearch.errors import GridsearchError
 __all__ = ["Dashboard", "raise_file_limit", "serve"]
 
 STATUSES = ("STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING")
+QUICK = ["--reload_interval", "1", "--samples_per_plugin", "scalars=1000000"]
+"""Look for news every second, and keep every point of a curve."""
+
+MOST_RUNS = 2000
+"""Runs whose curves are asked for at a time."""
+
 SECONDS_TO_START = 90.0
 SECONDS_TO_ANSWER = 60.0
 
@@ -65,7 +72,7 @@ class Dashboard:
         raise_file_limit()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the block
         self._process = subprocess.Popen(
-            _command(logdir, ["--host", "127.0.0.1", "--port", "0", "--reload_interval", "1"]),
+            _command(logdir, ["--host", "127.0.0.1", "--port", "0", *QUICK]),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
@@ -108,18 +115,14 @@ class Dashboard:
             self._process.wait()
         self._output.close()
 
-    def _ask(self, route: str, body: dict[str, Any]) -> Any:
-        request = urllib.request.Request(
-            f"{self.url}/data/plugin/hparams/{route}",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
+    def _ask(self, route: str, body: bytes | None = None, kind: str = "application/json") -> Any:
+        request = urllib.request.Request(f"{self.url}/data/plugin/{route}", body, {"Content-Type": kind})
         with self._loopback.open(request, timeout=SECONDS_TO_ANSWER) as answer:
             return json.load(answer)
 
     def experiment(self) -> dict[str, Any]:
         """Return the experiment as the plugin shows it, or {} while it has read none."""
-        return dict(self._ask_or_empty("experiment", {"experimentName": ""}))
+        return dict(self._ask_or_empty("hparams/experiment", {"experimentName": ""}))
 
     def session_groups(self, columns: Sequence[str], most: int = 1_000_000) -> list[dict[str, Any]]:
         """Return the rows of the table, of every status, with the given metric columns."""
@@ -131,12 +134,30 @@ class Dashboard:
             "startIndex": 0,
             "sliceSize": most,
         }
-        return list(self._ask_or_empty("session_groups", body).get("sessionGroups", []))
+        return list(self._ask_or_empty("hparams/session_groups", body).get("sessionGroups", []))
 
-    def _ask_or_empty(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+    def scalars(self) -> dict[str, dict[str, dict[int, float]]]:
+        """Return every curve, and every single value: run -> tag -> step -> value."""
+        tags: dict[str, list[str]] = {}
+        found: dict[str, dict[str, dict[int, float]]] = {}
+        for run, known in self._ask_or_empty("scalars/tags").items():
+            found[run] = {}
+            for tag in known:
+                tags.setdefault(tag, []).append(run)
+        for tag, runs in tags.items():
+            for first in range(0, len(runs), MOST_RUNS):
+                form = urllib.parse.urlencode({"tag": tag, "runs": runs[first : first + MOST_RUNS]}, doseq=True)
+                kind = "application/x-www-form-urlencoded"
+                for run, points in self._ask_or_empty("scalars/scalars_multirun", form.encode(), kind).items():
+                    found[run][tag] = {int(step): float(value) for _, step, value in points}
+        return found
+
+    def _ask_or_empty(
+        self, route: str, body: dict[str, Any] | bytes | None = None, kind: str = "application/json"
+    ) -> dict[str, Any]:
         """Return the answer; {} if the plugin has read nothing yet, which it answers with an error."""
         try:
-            return dict(self._ask(route, body))
+            return dict(self._ask(route, json.dumps(body).encode() if isinstance(body, dict) else body, kind))
         except urllib.error.HTTPError as error:
             if error.code in (400, 404):
                 return {}
