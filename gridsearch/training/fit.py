@@ -29,7 +29,7 @@ from gridsearch.training.reporter import Reporter, flatten_metrics
 from gridsearch.training.task import Task
 from gridsearch.trials import Verdict
 
-__all__ = ["train"]
+__all__ = ["prepare", "train"]
 
 SETTING_NAMES = frozenset({*Data.model_fields, *Augmentation.model_fields, *Training.model_fields})
 
@@ -38,17 +38,26 @@ BENCH = ModelCache()
 """Where this process keeps the model of its last trial."""
 
 
+def prepare(task: Task) -> None:
+    """Set Keras as every training finds it, seed all random numbers, and import the user's module.
+
+    Raises:
+        Exception: whatever the user's module raises.
+    """
+    use_keras_defaults()
+    keras.utils.set_random_seed(task.session.seed)
+    keras.config.set_dtype_policy(task.settings.training.precision)
+    load_entry_point(task.settings.model.build, task.settings.folder)
+
+
 def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
-    """Train a task's model and return the last epoch's metrics, under Keras's names.
+    """Train a task's model and return the last epoch's metrics, under Keras's names; ``prepare`` it first.
 
     Raises:
         Diverged: a loss became NaN or infinite.
         Exception: whatever the user's model raises.
     """
     settings, seed = task.settings, task.session.seed
-    use_keras_defaults()
-    keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(settings.training.precision)
     try:
         pipelines = Pipelines(settings, seed)
         reporter.provenance["classes"] = class_names(settings.data.train)
@@ -75,7 +84,11 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
     checkpoints = Checkpoints(task.checkpoints, model) if task.checkpoints else None
     for epoch, known in sorted((checkpoints.restore() if checkpoints else {}).items()):
         reporter.restore(epoch, known)  # the curves of this session begin where the first one's did
+    if checkpoints and checkpoints.damaged:
+        reporter.provenance["checkpoint"] = checkpoints.damaged
     done = len(reporter.epochs)
+    if not done and task.trained_before is not None:  # it was paused, and its checkpoint is lost
+        reporter.remove_curves()
     metrics: dict[str, float] = dict(reporter.epochs.get(done - 1, {}))
     callbacks = keras.callbacks.CallbackList(_extra_callbacks(task), model=model)
     callbacks.on_train_begin()

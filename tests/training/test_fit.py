@@ -135,6 +135,16 @@ def test_a_loss_that_is_not_a_number_ends_the_trial_as_diverged(pictures: Path, 
     assert len(read_epochs(logdir)["run-0001"]) == 1
 
 
+def test_a_metric_that_training_does_not_report_is_known_after_the_first_epoch(pictures: Path, logdir: Path) -> None:
+    hparams = {"width": {"discrete": [3]}}
+    (session,) = trained(pictures, logdir, hparams, training={"epochs": 3}, sweep={"metric": "auc"}).sessions
+    assert session.outcome.kind is FailureKind.EXCEPTION
+    hold = "which hold: accuracy, learning_rate, loss, val_accuracy, val_loss"
+    assert session.outcome.message == f"the metric 'auc', which sweep.metric names, was not among the results, {hold}"
+    assert list(read_epochs(logdir)["run-0001"]) == [0], "the other two epochs are not trained for nothing"
+    assert "Traceback" not in (logdir / "run-0001" / "log.txt").read_text()
+
+
 def test_only_the_best_models_stay_and_predict_what_was_measured(pictures: Path, logdir: Path) -> None:
     hparams = {"learning_rate": {"discrete": [0.00001, 0.05, 0.00002, 0.1]}}
     record = trained(pictures, logdir, hparams, training={"epochs": 4, "keep_models": 2})
