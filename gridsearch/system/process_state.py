@@ -125,24 +125,28 @@ def python_settings() -> list[Setting]:
     return settings
 
 
-def thread_setting() -> Setting:
-    """Return the threads of this process: those that are new have a second to end, and cannot be ended."""
-    return Setting("threads", _read_threads, _await_threads, lambda before, now: bool(now - before))
+def thread_setting(*own: str) -> Setting:
+    """Return the threads of this process: those that are new have a second to end, and cannot be ended.
 
-
-def _read_threads() -> frozenset[threading.Thread]:
+    Args:
+        own: how the names of threads begin that may stay.
+    """
     # Threads of C++ that once called Python never end here, and tqdm's monitor only looks at its bars.
-    return frozenset(
-        thread
-        for thread in threading.enumerate()
-        if not thread.name.startswith("Dummy-") and not type(thread).__module__.startswith("tqdm")
-    )
+    may_stay = ("Dummy-", *own)
 
+    def read() -> frozenset[threading.Thread]:
+        return frozenset(
+            thread
+            for thread in threading.enumerate()
+            if not thread.name.startswith(may_stay) and not type(thread).__module__.startswith("tqdm")
+        )
 
-def _await_threads(before: frozenset[threading.Thread]) -> None:
-    deadline = time.monotonic() + SECONDS_TO_END
-    for thread in _read_threads() - before:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    def await_end(before: frozenset[threading.Thread]) -> None:
+        deadline = time.monotonic() + SECONDS_TO_END
+        for thread in read() - before:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    return Setting("threads", read, await_end, lambda before, now: bool(now - before))
 
 
 def _read_folder() -> str:

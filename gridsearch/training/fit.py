@@ -19,6 +19,7 @@ import keras
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Augmentation, Data, Training
 from gridsearch.system.files import is_full, replace_when_whole
+from gridsearch.training.cache import ignore_pillow_warnings
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Pipelines, Prefetcher
 from gridsearch.training.keras_json import use_keras_defaults
@@ -44,6 +45,7 @@ def prepare(task: Task) -> None:
     Raises:
         Exception: whatever the user's module raises.
     """
+    ignore_pillow_warnings()
     use_keras_defaults()
     keras.utils.set_random_seed(task.session.seed)
     keras.config.set_dtype_policy(task.settings.training.precision)
@@ -77,6 +79,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         raise
     finally:
         keras.backend.clear_session(free_memory=False)  # the next trial collects garbage
+        keras.config.set_dtype_policy(settings.training.precision)  # which Keras clears, too
 
 
 def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Reporter) -> dict[str, float]:

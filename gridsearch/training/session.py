@@ -41,6 +41,9 @@ from gridsearch.trials import Ended, FailureKind, Outcome, Status, Verdict, summ
 
 __all__ = ["run_session"]
 
+POOL = "transforms"
+"""How the threads of ``images.Pipelines`` are named, which stay for the next trial."""
+
 
 def run_session(
     task: Task, emit: Emit, hear: AwaitVerdict = lambda epoch: Verdict.GO_ON, *, own_process: bool = False
@@ -62,7 +65,7 @@ def run_session(
 
     def note_state() -> None:
         reporter.open()  # what it imports changes warning filters: not the trial's doing
-        threads = [thread_setting()] if own_process else []
+        threads = [thread_setting(POOL)] if own_process else []
         states.append(ProcessState([*python_settings(), *library_settings(), *threads]))
 
     try:
