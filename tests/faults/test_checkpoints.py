@@ -78,7 +78,10 @@ def test_a_trial_whose_checkpoint_was_damaged_is_trained_anew_and_comes_to_the_s
     assert "is damaged" in recorded
 
 
-def test_a_paused_trial_whose_checkpoint_was_damaged_is_trained_anew_with_one_curve(pictures: Path) -> None:
+def test_a_paused_trial_whose_checkpoint_was_damaged_is_trained_anew_with_one_curve(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pictures.parent)
     sweep_in(pictures.parent, ONE.replace("epochs = 30", "epochs = 2"))
     config = SweepConfig.load(pictures.parent / "sweep.toml")
     values = {"width": 16, "learning_rate": 0.01}
