@@ -2,7 +2,7 @@
 
 run_session(task, emit)
     ├─ train(values, report)          the user's objective, or
-    ├─ training.fit.train(...)        pictures and Keras; only here does anything heavy wake
+    ├─ training.fit.train(...)        pictures, proven before and after, and Keras; only here does anything heavy wake
     └─ Ended(outcome) ──► emit        always, unless the process dies, which its executor notices
 """
 
@@ -12,6 +12,7 @@ import contextlib
 import os
 import platform
 import random
+import shutil
 import socket
 import sys
 import time
@@ -24,6 +25,7 @@ import psutil
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.system.files import is_full
+from gridsearch.training.proof import PicturesChanged, prove_pictures
 from gridsearch.training.reporter import AwaitVerdict, Diverged, Emit, Reporter, TrainingStopped, flatten_metrics
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, FailureKind, Outcome, Status, Verdict, summarise
@@ -58,7 +60,9 @@ def run_session(task: Task, emit: Emit, hear: AwaitVerdict = lambda epoch: Verdi
 
 
 def _explain_failure(error: BaseException) -> Outcome:
-    """Return the outcome of an exception: the training's own fault, unless the disk was full."""
+    """Return the outcome of an exception: the training's own fault, unless disk or pictures have failed it."""
+    if isinstance(error, PicturesChanged):
+        return Outcome.failed(FailureKind.INTERRUPTED, str(error), charged=False, pictures_changed=True)
     if is_full(error):
         return Outcome.failed(FailureKind.INTERRUPTED, _one_line(error), charged=False, disk_full=True)
     return Outcome.failed(FailureKind.EXCEPTION, _one_line(error))
@@ -75,7 +79,29 @@ def _train(task: Task, reporter: Reporter) -> Mapping[str, Any]:
         return returned
     from gridsearch.training.fit import train as train_on_pictures
 
-    return train_on_pictures(task, reporter)
+    prove_pictures(task)
+    try:
+        metrics = train_on_pictures(task, reporter)
+    except Exception:
+        _prove_pictures_again(task)  # that they have changed may be why it failed
+        raise
+    _prove_pictures_again(task)
+    return metrics
+
+
+def _prove_pictures_again(task: Task) -> None:
+    """Prove the pictures after a training; remove what was kept of a training on others.
+
+    Raises:
+        PicturesChanged: they have changed while it trained.
+    """
+    try:
+        prove_pictures(task)
+    except PicturesChanged:
+        task.model_file.unlink(missing_ok=True)
+        if task.checkpoints is not None:
+            shutil.rmtree(task.checkpoints, ignore_errors=True)
+        raise
 
 
 def _seed(seed: int) -> None:
