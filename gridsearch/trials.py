@@ -216,10 +216,17 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A session's last message."""
+    """A session's last message.
+
+    Args:
+        session: its name.
+        outcome: how it ended.
+        left_changed: what it changed in its process and could not be put back: no other may be trained there.
+    """
 
     session: str
     outcome: Outcome
+    left_changed: tuple[str, ...] = ()
 
 
 Message = Epoch | Heartbeat | Ended

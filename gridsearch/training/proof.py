@@ -9,27 +9,38 @@ from gridsearch.datasets.fingerprints import recompute_fingerprint
 from gridsearch.errors import DataError
 from gridsearch.training.task import Task
 
-__all__ = ["PicturesChanged", "prove_pictures"]
+__all__ = ["PicturesChanged", "PicturesProof"]
 
 
 class PicturesChanged(Exception):
     """The pictures are not those that the record has."""
 
 
-def prove_pictures(task: Task) -> None:
-    """Compare the pictures of a task with the fingerprint that the record has of them; do nothing without one.
+class PicturesProof:
+    """Compares the pictures of a task with the fingerprint that the record has of them.
 
-    Raises:
-        PicturesChanged: they differ, or cannot be read.
+    Args:
+        task: without a fingerprint, nothing is compared. Its folders are those of now, wherever its training goes.
     """
-    if not task.fingerprint:
-        return
-    data = task.settings.data
-    try:
-        found = recompute_fingerprint(task.fingerprint, {"train": data.train, "validation": data.validation})
-    except (DataError, OSError) as error:
-        problem = " ".join(str(error).split())
-        raise PicturesChanged(f"the pictures are not those that the record has: {problem}") from error
-    if found != task.fingerprint:
-        where = f"the pictures in {data.train} and {data.validation} are not those that the record has"
-        raise PicturesChanged(f"{where}: recorded {task.fingerprint}, found {found}")
+
+    def __init__(self, task: Task) -> None:
+        data = task.settings.data
+        self._fingerprint, self._shown = task.fingerprint, f"{data.train} and {data.validation}"
+        self._folders = {"train": data.train.absolute(), "validation": data.validation.absolute()}
+
+    def prove(self) -> None:
+        """Compare them now.
+
+        Raises:
+            PicturesChanged: they differ, or cannot be read.
+        """
+        if not self._fingerprint:
+            return
+        try:
+            found = recompute_fingerprint(self._fingerprint, self._folders)
+        except (DataError, OSError) as error:
+            problem = " ".join(str(error).split())
+            raise PicturesChanged(f"the pictures are not those that the record has: {problem}") from error
+        if found != self._fingerprint:
+            problem = f"the pictures in {self._shown} are not those that the record has"
+            raise PicturesChanged(f"{problem}: recorded {self._fingerprint}, found {found}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from faults.harness import Sweep, assert_whole, kill_all
 from faults.test_killed import TRAINING, sweep_in
+from waiting import wait_until
 
 from gridsearch.record.reader import Record, read_epochs
 
@@ -51,3 +52,21 @@ def test_a_killed_trial_goes_on_from_its_last_epoch_and_ends_as_if_nothing_had_b
     assert trained[0] > 3, "the epochs before the checkpoint were not trained again"
     assert trained[-1] == 30
     assert last_epochs(killed) == expected, "the whole curve, and to the last bit the same"
+
+
+def test_a_trial_whose_checkpoint_was_damaged_is_trained_anew_and_comes_to_the_same(pictures: Path) -> None:
+    killed = sweep_in(pictures.parent, ONE.replace("epochs = 30", "epochs = 20"))
+    process = killed.start()
+    wait_until(lambda: bool(list(killed.logdir.glob("checkpoints/run-0001/epoch-0000[3-9]"))))
+    kill_all(process.pid)
+    process.wait()
+    for weights in killed.logdir.glob("checkpoints/run-0001/epoch-*/*.weights.h5"):  # there may be two for a moment
+        weights.write_bytes(weights.read_bytes()[:1000])
+    assert killed.finish() == 0, killed.said()
+
+    assert_whole(killed.logdir, 1)
+    log = (killed.logdir / "run-0001-a2" / "log.txt").read_text()
+    assert re.findall(r"^the checkpoint .* is damaged .* training starts anew$", log, re.M)
+    assert re.findall(r"^epoch (\d+) ", log, re.M) == [str(n) for n in range(1, 21)]
+    recorded = Record.read(killed.logdir).sessions[-1].outcome.provenance["checkpoint"]
+    assert "is damaged" in recorded

@@ -13,7 +13,7 @@ from sweeps import TESTS
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.datasets.fingerprints import compute_fingerprint, compute_names_fingerprint
 from gridsearch.datasets.listing import list_pictures
-from gridsearch.training.proof import PicturesChanged, prove_pictures
+from gridsearch.training.proof import PicturesChanged, PicturesProof
 from gridsearch.training.session import run_session
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, FailureKind, Message, Session, Trial
@@ -41,7 +41,7 @@ def test_pictures_of_the_record_are_proven_by_the_formula_of_its_fingerprint(pic
     parts = folders(pictures)
     older = compute_names_fingerprint({part: list_pictures(folder) for part, folder in parts.items()})
     for fingerprint in ("", compute_fingerprint(parts), older):
-        prove_pictures(task_of(pictures, logdir, fingerprint))
+        PicturesProof(task_of(pictures, logdir, fingerprint)).prove()
 
 
 def test_a_session_on_other_pictures_ends_before_it_trains(pictures: Path, logdir: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_session_on_other_pictures_ends_before_it_trains(pictures: Path, logdi
     Image.new("RGB", (12, 9), (1, 2, 3)).save(file)
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(PicturesChanged, match="are not those that the record has: recorded v2:"):
-        prove_pictures(task)
+        PicturesProof(task).prove()
     said: list[Message] = []
     run_session(task, said.append)
     (ended,) = said
@@ -76,11 +76,21 @@ def test_every_change_is_found(pictures: Path, logdir: Path, change: str) -> Non
         dog.rename(cat)
         cat.with_suffix(".tmp").rename(dog)
     with pytest.raises(PicturesChanged):
-        prove_pictures(task)
+        PicturesProof(task).prove()
+
+
+def test_a_training_that_changes_the_working_directory_changes_no_pictures(
+    pictures: Path, logdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    proof = PicturesProof(task_of(Path("data"), logdir, compute_fingerprint(folders(pictures))))
+    proof.prove()
+    monkeypatch.chdir("/")
+    proof.prove()
 
 
 def test_a_folder_that_is_gone_is_a_change(pictures: Path, logdir: Path) -> None:
     task = task_of(pictures, logdir, compute_fingerprint(folders(pictures)))
     (pictures / "validation").rename(pictures / "elsewhere")
     with pytest.raises(PicturesChanged, match="validation"):
-        prove_pictures(task)
+        PicturesProof(task).prove()
