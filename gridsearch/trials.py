@@ -171,6 +171,7 @@ class Outcome:
         paused: whether a stopped session may resume from its checkpoint.
         epochs: how many epochs it has behind it, those before a pause among them.
         disk_full: whether it failed because the disk had no room left, which ends the sweep; not recorded.
+        pictures_changed: whether its pictures were not those that the record has, which ends the sweep; not recorded.
         provenance: where and with what it ran, for people: host, pid, versions, memory in bytes, threads.
     """
 
@@ -182,6 +183,7 @@ class Outcome:
     paused: bool = False
     epochs: int = 0
     disk_full: bool = False
+    pictures_changed: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod

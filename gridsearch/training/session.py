@@ -2,7 +2,7 @@
 
 run_session(task, emit)
     ├─ train(values, report)          the user's objective, or
-    ├─ training.fit.train(...)        pictures and Keras; only here does anything heavy wake
+    ├─ training.fit.train(...)        pictures, proven before and after, and Keras; only here does anything heavy wake
     └─ Ended(outcome) ──► emit        always, unless the process dies, which its executor notices
 """
 
@@ -12,6 +12,7 @@ import contextlib
 import os
 import platform
 import random
+import shutil
 import socket
 import sys
 import time
@@ -27,6 +28,7 @@ from gridsearch.config.entry_points import load_entry_point
 from gridsearch.system.files import is_full
 from gridsearch.system.process_state import Changes, ProcessState, python_settings, thread_setting
 from gridsearch.training.library_state import library_settings
+from gridsearch.training.proof import PicturesChanged, PicturesProof
 from gridsearch.training.reporter import (
     AwaitVerdict,
     Diverged,
@@ -112,7 +114,9 @@ def _say_changes(changes: Changes, *, own_process: bool) -> None:
 
 
 def _explain_failure(error: BaseException) -> Outcome:
-    """Return the outcome of an exception: the training's own fault, unless the disk was full."""
+    """Return the outcome of an exception: the training's own fault, unless disk or pictures have failed it."""
+    if isinstance(error, PicturesChanged):
+        return Outcome.failed(FailureKind.INTERRUPTED, str(error), charged=False, pictures_changed=True)
     if is_full(error):
         return Outcome.failed(FailureKind.INTERRUPTED, _one_line(error), charged=False, disk_full=True)
     return Outcome.failed(FailureKind.EXCEPTION, _one_line(error))
@@ -126,8 +130,10 @@ def _prepare(task: Task, reporter: Reporter) -> Callable[[], Mapping[str, Any]]:
         return partial(_train_objective, train, task, reporter)
     from gridsearch.training import fit
 
+    proof = PicturesProof(task)
+    proof.prove()
     fit.prepare(task)
-    return partial(fit.train, task, reporter)
+    return partial(_train_on_pictures, fit.train, task, reporter, proof)
 
 
 def _train_objective(train: Callable[..., Any], task: Task, reporter: Reporter) -> Mapping[str, Any]:
@@ -136,6 +142,33 @@ def _train_objective(train: Callable[..., Any], task: Task, reporter: Reporter) 
     except TrainingStopped:
         return {}
     return returned
+
+
+def _train_on_pictures(
+    train: Callable[[Task, Reporter], Mapping[str, float]], task: Task, reporter: Reporter, proof: PicturesProof
+) -> Mapping[str, float]:
+    try:
+        metrics = train(task, reporter)
+    except Exception:
+        _prove_again(task, proof)  # that they have changed may be why it failed
+        raise
+    _prove_again(task, proof)
+    return metrics
+
+
+def _prove_again(task: Task, proof: PicturesProof) -> None:
+    """Prove the pictures after a training; remove what was kept of a training on others.
+
+    Raises:
+        PicturesChanged: they have changed while it trained.
+    """
+    try:
+        proof.prove()
+    except PicturesChanged:
+        task.model_file.unlink(missing_ok=True)
+        if task.checkpoints is not None:
+            shutil.rmtree(task.checkpoints, ignore_errors=True)
+        raise
 
 
 def _seed(seed: int) -> None:
