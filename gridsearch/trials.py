@@ -181,6 +181,7 @@ class Outcome:
         paused: whether a stopped session may resume from its checkpoint.
         epochs: how many epochs it has behind it, those before a pause among them.
         disk_full: whether it failed because the disk had no room left, which ends the sweep; not recorded.
+        pictures_changed: whether its pictures were not those that the record has, which ends the sweep; not recorded.
         provenance: where and with what it ran, for people: host, pid, versions, memory in bytes, threads.
     """
 
@@ -192,6 +193,7 @@ class Outcome:
     paused: bool = False
     epochs: int = 0
     disk_full: bool = False
+    pictures_changed: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -224,10 +226,17 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A session's last message."""
+    """A session's last message.
+
+    Args:
+        session: its name.
+        outcome: how it ended.
+        left_changed: what it changed in its process and could not be put back: no other may be trained there.
+    """
 
     session: str
     outcome: Outcome
+    left_changed: tuple[str, ...] = ()
 
 
 Message = Epoch | Heartbeat | Ended

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def tiny(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -133,3 +135,26 @@ def unsaveable(values: Mapping[str, Any], shape: tuple[int, int, int], classes: 
     """A network that Keras can train but not write."""
     model = tiny(values, shape, classes)
     return keras.Sequential([keras.layers.Input(shape), _Unsaveable(2.0), *model.layers])
+
+
+def meddling(values: Mapping[str, Any], shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """The tiny network; if ``meddle`` is 1 it changes what Keras and TensorFlow have one of for each process."""
+    if values["meddle"]:
+        import tensorflow as tf
+
+        keras.config.set_epsilon(0.3)
+        keras.config.set_image_data_format("channels_first")
+        keras.config.set_max_epochs(1)
+        keras.config.disable_traceback_filtering()
+        tf.config.run_functions_eagerly(True)
+        tf.config.set_soft_device_placement(False)
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        np.seterr(all="raise")
+        np.random.seed(5)
+    print(
+        "settings",
+        keras.config.epsilon(),
+        sys.modules["tensorflow"].config.functions_run_eagerly(),
+        np.geterr()["over"],
+    )
+    return tiny(values, shape, classes)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import codecs
+import gc
 import io
+import locale
+import logging
 import math
 import multiprocessing
 import os
 import random
+import resource
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import types
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -204,6 +212,70 @@ def _leaves_a_package_without_version(report: Report) -> dict[str, float]:
     return {"accuracy": 0.5}
 
 
+def _changes_its_process(report: Report) -> dict[str, float]:
+    """Changes what a process has one of, as users' functions do, by the way; all of it could be put back."""
+    os.chdir("/")
+    os.environ["CUDA_VISIBLE_DEVICES"], os.environ["TZ"] = "7", "Asia/Tokyo"
+    del os.environ["PYTHONUNBUFFERED"]
+    time.tzset()
+    os.umask(0o007)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    locale.setlocale(locale.LC_ALL, "C.UTF-8")
+    sys.path.insert(0, "/nowhere")
+    sys.argv.append("--more")
+    sys.setrecursionlimit(5000)
+    warnings.simplefilter("error")
+    gc.disable()
+    socket.setdefaulttimeout(1.0)
+    tempfile.tempdir = "/"
+    logging.basicConfig(level=logging.DEBUG)
+    logging.getLogger("mine").addHandler(logging.StreamHandler())
+    logging.disable(logging.ERROR)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, lambda number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, 600)
+    random.seed(7)
+    return {"accuracy": 0.5}
+
+
+def _shows_its_process(report: Report) -> dict[str, float]:
+    """Prints what the behaviour before changes, in lines."""
+    names = [name for name in os.environ if not name.startswith("PYTEST_")]
+    for name in sorted(names):
+        print(f"environment {name}", os.environ[name])
+    print("folder", Path.cwd(), "umask", Path("/proc/self/status").read_text().partition("Umask:")[2].split()[0])
+    print("limits", resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_NOFILE))
+    print("time zone", time.tzname, "locale", locale.setlocale(locale.LC_ALL), "argv", sys.argv)
+    print("path", sys.path, "recursion", sys.getrecursionlimit(), "collected", gc.isenabled())
+    print("filters", warnings.filters[:3], "timeout", socket.getdefaulttimeout(), "folder", tempfile.tempdir)
+    root, mine = logging.root, logging.getLogger("mine")
+    print("logging", root.level, root.handlers, mine.handlers, root.manager.disable)
+    print("processors", os.sched_getaffinity(0), "alarm", signal.getitimer(signal.ITIMER_REAL)[0] > 400)
+    print("signals", *("ignored" if signal.getsignal(n) is signal.SIG_IGN else "" for n in (15, 14)))
+    print("alarm", signal.getsignal(signal.SIGALRM), "random", random.random())
+    return {"accuracy": 0.5}
+
+
+def _leaves_a_thread(report: Report) -> dict[str, float]:
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    return {"accuracy": 0.5}
+
+
+def _lowers_a_limit_for_good(report: Report) -> dict[str, float]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**30, 2**30))
+    os.setuid(65534)  # who cannot raise it again
+    return {"accuracy": 0.5}
+
+
+def _removes_its_folder(report: Report) -> dict[str, float]:
+    folder = tempfile.mkdtemp()
+    os.chdir(folder)
+    os.rmdir(folder)
+    return {"accuracy": 0.5}
+
+
 BEHAVIOURS: dict[str, Callable[[Report], dict[str, float]]] = {
     "fine": _fine,
     "raises": _raises,
@@ -226,4 +298,9 @@ BEHAVIOURS: dict[str, Callable[[Report], dict[str, float]]] = {
     "wraps": _wraps_its_output,
     "closes it": _closes_the_real_output,
     "unversioned": _leaves_a_package_without_version,
+    "changes": _changes_its_process,
+    "shows": _shows_its_process,
+    "leaves a thread": _leaves_a_thread,
+    "lowers a limit": _lowers_a_limit_for_good,
+    "removes its folder": _removes_its_folder,
 }

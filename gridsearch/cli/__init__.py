@@ -270,7 +270,9 @@ def main() -> None:
     except GridsearchError as error:
         _say(f"gridsearch: {error}")
         _leave(error.exit_status)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes it for a closed prompt, and there is none here
+            raise error.__cause__ from None
         _say("gridsearch: interrupted")
         _leave(130)
     except BrokenPipeError:

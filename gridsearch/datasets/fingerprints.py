@@ -38,6 +38,7 @@ __all__ = [
     "compute_fingerprint",
     "compute_names_fingerprint",
     "hash_bytes",
+    "hash_file",
     "hash_pictures",
     "recompute_fingerprint",
 ]
@@ -56,7 +57,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class _Stamp:
+class Stamp:
     """What vouches for a file's content."""
 
     size: int
@@ -140,7 +141,7 @@ def hash_pictures(
     missing = [name for name in stamps if name not in hashes]
     if not missing:
         return {name: hashes[name] for name in stamps}
-    fresh: dict[str, tuple[_Stamp, str]] = {}
+    fresh: dict[str, tuple[Stamp, str]] = {}
     pool = ThreadPoolExecutor(processors())  # hashing and reading let go of the interpreter
     try:
         for done, (name, (digest, stamp)) in enumerate(
@@ -157,7 +158,7 @@ def hash_pictures(
     return {name: hashes[name] for name in stamps}
 
 
-def hash_file(path: Path) -> tuple[str, _Stamp | None]:
+def hash_file(path: Path) -> tuple[str, Stamp | None]:
     """Return the hash of a file's content, and what vouches for it from now on; None if nothing does.
 
     Nothing vouches for a file that changed while it was read or less than two seconds before.
@@ -178,14 +179,14 @@ def _new_hash() -> Any:
     return hashlib.blake2b(digest_size=16)
 
 
-def _read_stamp(path: Path) -> _Stamp | None:
+def _read_stamp(path: Path) -> Stamp | None:
     try:
         status = os.stat(path)
     except OSError:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return _Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _find_hash_file(folder: Path) -> Path:
@@ -193,17 +194,17 @@ def _find_hash_file(folder: Path) -> Path:
     return cache_folder() / "hashes" / f"{digest}.json"
 
 
-def _read_known(folder: Path) -> dict[tuple[str, _Stamp], str]:
+def _read_known(folder: Path) -> dict[tuple[str, Stamp], str]:
     try:
         found = json.loads(_find_hash_file(folder).read_text(encoding="utf-8", errors="surrogateescape"))
         if found["format"] != _FORMAT or found["folder"] != str(folder.resolve()):
             return {}
-        return {(name, _Stamp(*map(int, stamp))): str(digest) for name, digest, *stamp in found["pictures"]}
+        return {(name, Stamp(*map(int, stamp))): str(digest) for name, digest, *stamp in found["pictures"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}  # every file is hashed again, which is always right
 
 
-def _write_known(folder: Path, known: Mapping[str, tuple[_Stamp, str]]) -> None:
+def _write_known(folder: Path, known: Mapping[str, tuple[Stamp, str]]) -> None:
     """Keep hashes for the next time; without a place to keep them, they are computed again."""
     rows = [[name, digest, *vars(stamp).values()] for name, (stamp, digest) in known.items()]
     about = {"format": _FORMAT, "folder": str(folder.resolve()), "pictures": rows}

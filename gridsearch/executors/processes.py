@@ -42,11 +42,13 @@ class _Worker:
     task: Task | None = None
     sizes: list[int] = field(default_factory=list)
     """Resident bytes after each trial."""
+    changed: bool = False
+    """Whether a trial has changed the process in a way that cannot be put back."""
 
     @property
-    def outgrown(self) -> bool:
-        """Whether its memory has grown so much that a fresh worker is better."""
-        return len(self.sizes) > 2 and self.sizes[-1] > GROWTH * self.sizes[1] + GROWTH_SLACK
+    def worn_out(self) -> bool:
+        """Whether a fresh worker is better: it was changed, or its memory has grown too much."""
+        return self.changed or (len(self.sizes) > 2 and self.sizes[-1] > GROWTH * self.sizes[1] + GROWTH_SLACK)
 
 
 class ProcessExecutor:
@@ -65,7 +67,7 @@ class ProcessExecutor:
         """Hand the task to a warm worker, or start one."""
         task.directory.mkdir(parents=True, exist_ok=True)
         idle = next((worker for worker in self.workers if worker.task is None), None)
-        if idle is not None and idle.outgrown:
+        if idle is not None and idle.worn_out:
             self._dismiss(idle)
             idle = None
         worker = idle or self._start()
@@ -107,6 +109,7 @@ class ProcessExecutor:
                 if isinstance(message, Ended):
                     worker.task = None
                     worker.sizes.append(size)
+                    worker.changed = bool(message.left_changed)
         except (EOFError, OSError):
             messages += self._dead(worker)
         return messages

@@ -63,7 +63,7 @@ def main(descriptor: int) -> None:
         with _output_to(task.directory / "log.txt"):
             if not task.settings.model.objective:
                 _import_training()
-            run_session(task, emit, partial(_heard, answers, task.session.name))
+            run_session(task, emit, partial(_heard, answers, task.session.name), own_process=True)
 
 
 def _heed_signals() -> None:

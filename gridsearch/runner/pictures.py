@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gridsearch.config.sections import Data
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.hparams.combination import Combination
 from gridsearch.record.recipe import FINGERPRINT
@@ -14,7 +15,7 @@ from gridsearch.record.recipe import FINGERPRINT
 if TYPE_CHECKING:
     from gridsearch.datasets.inspection import DataSummary
 
-__all__ = ["check_keras_json", "complete_recipe", "decode_pictures", "inspect_pictures"]
+__all__ = ["check_keras_json", "complete_recipe", "decode_pictures", "find_fingerprint", "inspect_pictures"]
 
 DECODING = ("train", "validation", "image_size", "color_mode", "interpolation")
 """Settings that make another store of decoded pictures."""
@@ -66,6 +67,12 @@ def complete_recipe(config: SweepConfig, warn: Callable[[str], None] = lambda li
         FINGERPRINT + (f" of {train} and {validation}" if len(found) > 1 else ""): summary.fingerprint
         for (train, validation), summary in found.items()
     }
+
+
+def find_fingerprint(recipe: Mapping[str, Any], data: Data) -> str:
+    """Return what a recipe has of the pictures that a trial reads; "" if it has nothing."""
+    of_these_folders = f"{FINGERPRINT} of {data.train} and {data.validation}"
+    return str(recipe.get(of_these_folders, recipe.get(FINGERPRINT, "")))
 
 
 def inspect_pictures(

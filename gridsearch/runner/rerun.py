@@ -12,7 +12,7 @@ from gridsearch.executors.placement import Place, choose_places
 from gridsearch.executors.processes import ProcessExecutor
 from gridsearch.record.reader import Record
 from gridsearch.record.recipe import refuse_other_recipe
-from gridsearch.runner.pictures import complete_recipe
+from gridsearch.runner.pictures import complete_recipe, find_fingerprint
 from gridsearch.runner.plan import load_config
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, Epoch, Outcome, SessionRecord, Status, Verdict
@@ -69,18 +69,21 @@ def rerun(logdir: Path, name: str) -> Rerun:
     if config.model.objective in TRAINED_ELSEWHERE:
         problem, cure = TRAINED_ELSEWHERE[config.model.objective]
         raise UserError(problem, where=str(logdir), cure=cure)
-    refuse_other_recipe(record.recipe, complete_recipe(config), config.space.hparams, logdir)
+    recipe = complete_recipe(config)
+    refuse_other_recipe(record.recipe, recipe, config.space.hparams, logdir)
     values = config.search_space.with_defaults(session.session.trial.values)
+    settings = config.settings_for(values)
     with tempfile.TemporaryDirectory(prefix="gridsearch-rerun-") as elsewhere:
         task = Task(
             session=session.session,
             values=values,
-            settings=config.settings_for(values),
+            settings=settings,
             objective=config.objective,
             logdir=Path(elsewhere),
             detail="summary",
             keep_above=None,
             judged=session.status is Status.STOPPED,
+            fingerprint=find_fingerprint(recipe, settings.data),
         )
         threads = session.outcome.provenance.get("threads") or config.sweep.threads or 1  # they decide the last digit
         outcome = _train(task, choose_places(1, threads, config.sweep.gpus)[0], session.outcome.epochs)

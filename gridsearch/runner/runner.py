@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.errors import Interrupted, StrategyError
+from gridsearch.errors import DataError, Interrupted, StrategyError
 from gridsearch.executors import Executor, SupportsAnswers, SupportsCancel, SupportsPump
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_epochs
 from gridsearch.runner.deadlines import INTERRUPTED, WakingClock, find_missed_deadline, reclassify_during_shutdown
 from gridsearch.runner.paused import PausedTrials
+from gridsearch.runner.pictures import find_fingerprint
 from gridsearch.runner.plan import SessionQueue, remaining_sessions, trial_states
 from gridsearch.runner.retention import ModelRetention, remove_checkpoints
 from gridsearch.runner.session_book import SessionBook, end_record
@@ -107,6 +108,8 @@ class Runner:
         self._models = ModelRetention(journal.logdir, config.objective, config.training.keep_models)
         self._paused, self._clock = PausedTrials(config.search_space), WakingClock()
         self._resuming: dict[str, SessionRecord] = {}
+        self._recipe: Mapping[str, Any] = journal.properties().get("recipe", {})
+        self._changed_pictures = ""
         if isinstance(executor, SupportsPump):
             executor.pump = self._take_in
 
@@ -115,6 +118,7 @@ class Runner:
 
         Raises:
             Interrupted: the user asked to stop; what was running is closed.
+            DataError: the pictures are no longer those that the record has; what was running is closed.
             LogdirError: the record can no longer be written, or another runner has taken over.
             StrategyError: the strategy has failed; what was running is closed.
         """
@@ -140,6 +144,10 @@ class Runner:
                 self._finalize_paused()
                 return
             self._collect(LOOK_EVERY)
+            if self._changed_pictures:
+                self._close_flights()
+                cure = "Put the pictures back and run the same command again, or name another directory with --logdir."
+                raise DataError(self._changed_pictures, where=str(self._journal.logdir), cure=cure)
             self._watch()
             self._journal.prove_lock()
 
@@ -220,10 +228,11 @@ class Runner:
 
     def _task(self, session: SessionRecord) -> Task:
         values = self._config.search_space.with_defaults(session.session.trial.values)
+        settings = self._config.settings_for(values)
         return Task(
             session=session.session,
             values=values,
-            settings=self._config.settings_for(values),
+            settings=settings,
             objective=self._config.objective,
             logdir=self._journal.logdir.resolve(),
             detail=self._config.sweep.detail,
@@ -231,6 +240,7 @@ class Runner:
             judged=self._strategy.supports_verdicts,
             pausable=self._config.pauses_trials,
             trained_before=None if session.resumed is None else session.trained_before,
+            fingerprint="" if settings.model.objective else find_fingerprint(self._recipe, settings.data),
         )
 
     # Collect, journal, tell.
@@ -277,6 +287,8 @@ class Runner:
                 self._paused.put(ended)
             self._book.deliver_end(ended)
             self._settle(ended, trial)
+            if message.outcome.pictures_changed:
+                self._changed_pictures = message.outcome.message
             if message.outcome.disk_full:
                 raise disk_full(self._journal.logdir, message.outcome.message)
 

@@ -3,7 +3,8 @@
     parent                                   child: python -m MODULE DESCRIPTOR
       ChildProcess ◄── socket pair ────────► Connection(DESCRIPTOR)
                                              stdout and stderr: a file that only ``last_words`` reads
-                                             TMPDIR: a folder of its own, removed with it
+                                             TMPDIR: a folder of its own, removed with it; if both are killed,
+                                             by the next parent
 
 The child leads a process group of its own, so that what it starts can be ended with it. It is started with the signals
 that stop a sweep blocked, so that none can arrive before it has said what they mean to it. End of file on its side
@@ -13,6 +14,7 @@ means that the parent is gone. ``multiprocessing`` would run the user's main scr
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -20,8 +22,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import psutil
 
@@ -31,6 +35,11 @@ __all__ = ["ChildProcess", "end_tree", "open_standard_descriptors", "remove_temp
 
 SECONDS_TO_LEAVE = 5.0
 """How long a killed process may take to be gone."""
+
+PREFIX = "gridsearch-child-"
+
+SECONDS_TO_LOCK = 60.0
+"""A temporary folder that is younger may be of a parent that has not locked it yet."""
 
 TEMPORARY = "GRIDSEARCH_TEMPORARY"
 """The environment variable that names a child's own temporary folder."""
@@ -52,7 +61,7 @@ class ChildProcess:
         open_standard_descriptors()
         ours, theirs = socket.socketpair()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        self._folder = tempfile.mkdtemp(prefix="gridsearch-")
+        self._folder, self._held = _make_temporary_folder()
         own = {"TMPDIR": self._folder, TEMPORARY: self._folder}
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
@@ -122,6 +131,30 @@ class ChildProcess:
     def _remove_files(self) -> None:
         self._output.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
+
+
+def _make_temporary_folder() -> tuple[str, int]:
+    """Return a new folder and a descriptor that holds its lock; remove those of parents that died with their children.
+
+    The kernel lets go of the lock when this process ends, however it ends.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # it is locked, or another user's, or the file system has no locks
+            if time.time() - left.stat().st_mtime > SECONDS_TO_LOCK:
+                descriptor = os.open(left, os.O_RDONLY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left, ignore_errors=True)
+                finally:
+                    os.close(descriptor)
+    folder = tempfile.mkdtemp(prefix=PREFIX)
+    held = os.open(folder, os.O_RDONLY)
+    with contextlib.suppress(OSError):  # no locks there: nobody else will take it for left behind
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return folder, held
 
 
 def end_tree(pid: int) -> None:

@@ -1,12 +1,13 @@
 """Keep the picture store: every picture decoded and resized once, for all trials, workers, epochs and sweeps.
 
     CACHE/pictures/<key>/pictures.npy     uint8 (pictures, height, width, channels), mapped read-only by whoever trains
-                         about.json       folder, shape and names of the pictures, in the order of their rows
-    CACHE/pictures/<key>.lock             held while one process builds; others wait for it
+                         about.json       folder, shape and number of the pictures; digest and stamp of pictures.npy
+    CACHE/pictures/<key>.lock             held while one process builds or deletes; others wait for it
 
 The key is a digest of the folder, of the names and contents of its files, and of how they were decoded, so a picture
-that changes makes another store. A store appears whole, by a rename. CACHE is ``$GRIDSEARCH_CACHE`` or a folder
-``gridsearch`` in the user's cache folder; nothing in it is needed, and ``gridsearch data cache`` empties it.
+that changes makes another store. A store appears whole, by a rename. One whose size or time of modification is not that
+of its stamp is read and compared with its digest; if it is damaged, it is built anew. CACHE is ``$GRIDSEARCH_CACHE`` or
+a folder ``gridsearch`` in the user's cache folder; nothing in it is needed, and ``gridsearch data cache`` empties it.
 """
 
 from __future__ import annotations
@@ -17,28 +18,28 @@ import io
 import json
 import os
 import shutil
-import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 
 from gridsearch.config.sections import Data
-from gridsearch.datasets.fingerprints import UNREADABLE, cache_folder, hash_bytes, hash_pictures
+from gridsearch.datasets.fingerprints import UNREADABLE, cache_folder, hash_bytes, hash_file, hash_pictures
 from gridsearch.datasets.listing import list_pictures
 from gridsearch.datasets.pictures import DEEP, KERAS_GRAYSCALE, is_deep
 from gridsearch.errors import DataError
+from gridsearch.system.files import replace_when_whole
 from gridsearch.system.hardware import memory_available, processors
+from gridsearch.training.stores import Stored, clean, delete_store, lock_store, stores
 
 __all__ = ["Decoding", "Pictures", "Stored", "Unstorable", "cache_folder", "clean", "decode", "open_pictures", "stores"]
 
-FORMAT = 2
+FORMAT = 3
 """Part of every key: raise it when what lies in a store means something else."""
 
 LIMIT = 20 * 2**30
@@ -193,7 +194,10 @@ def open_pictures(
     files = [folder / name for name in names]
     store = cache_folder() / "pictures" / _key(folder, hashes, decoding)
     try:
-        with _building(store):
+        with lock_store(store):
+            if os.path.lexists(store) and (damage := _find_damage(store, len(files), decoding)):
+                warn(f"the store of decoded pictures {store} is damaged and is built anew: {damage}")
+                delete_store(store)
             if not store.exists():
                 problem = _no_room(store, len(files), decoding)
                 if problem:
@@ -216,17 +220,33 @@ def _key(folder: Path, hashes: Mapping[str, str], decoding: Decoding) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
-@contextlib.contextmanager
-def _building(store: Path) -> Iterator[None]:
-    """Hold the store's lock; the kernel lets go of it for a process that is killed."""
-    store.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(store.with_suffix(".lock"))
-    with contextlib.suppress(OSError, NotImplementedError):  # a file system without locks: two may build, both right
-        lock.acquire()
+def _find_damage(store: Path, pictures: int, decoding: Decoding) -> str:
+    """Return what is wrong with a store, in words; "" if it holds what was written."""
+    file = store / "pictures.npy"
     try:
-        yield
-    finally:
-        lock.release()
+        about = json.loads((store / "about.json").read_text(encoding="utf-8"))
+        array = np.load(file, mmap_mode="r")
+        if (array.shape, array.dtype) != ((pictures, *decoding.shape), np.uint8):
+            return f"{file.name} has shape {array.shape} and type {array.dtype}"
+        stamp = _read_stamp(file)
+        if about["stamp"] != stamp:  # it was written to, or copied
+            if hash_file(file)[0] != about["digest"]:
+                return f"{file.name} is not what was written"
+            with contextlib.suppress(OSError):  # the next one compares again
+                _write_about(store, about | {"stamp": stamp})
+    except Exception as error:  # NumPy raises whatever its parser meets in a damaged header
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _read_stamp(file: Path) -> list[int]:
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _write_about(store: Path, about: Mapping[str, Any]) -> None:
+    with replace_when_whole(store / "about.json") as part:
+        part.write_text(json.dumps(about), encoding="utf-8")
 
 
 def _no_room(store: Path, pictures: int, decoding: Decoding) -> str | None:
@@ -259,7 +279,8 @@ def _build(store: Path, folder: Path, hashes: Mapping[str, str], decoding: Decod
             pool.shutdown(cancel_futures=True)  # of Ctrl-C: what is not begun need not be
         array.flush()
         about = {"folder": str(folder.resolve()), "pictures": len(hashes), **asdict(decoding)}
-        (part / "about.json").write_text(json.dumps(about), encoding="utf-8")
+        written = {"digest": hash_file(part / "pictures.npy")[0], "stamp": _read_stamp(part / "pictures.npy")}
+        _write_about(part, about | written)
         _put_in_place(part, store)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -279,53 +300,3 @@ def _allocate(file: Path, shape: tuple[int, ...]) -> np.memmap:
     with open(file, "r+b") as opened:
         os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
     return array
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A store on disk."""
-
-    path: Path
-    folder: str
-    pictures: int
-    height: int
-    width: int
-    bytes: int
-    used: float
-    """When it was last opened, seconds since the epoch."""
-
-
-def stores() -> list[Stored]:
-    """Return every store, the most recently used first."""
-    found = []
-    for about in (cache_folder() / "pictures").glob("*/about.json"):
-        if ".part-" in about.parent.name:
-            continue
-        with contextlib.suppress(OSError, ValueError, KeyError):  # it is being deleted, or is not ours
-            facts = json.loads(about.read_text(encoding="utf-8"))
-            size = sum(file.stat().st_size for file in about.parent.iterdir())
-            used = about.parent.stat().st_mtime
-            shape = (facts["pictures"], facts["height"], facts["width"])
-            found.append(Stored(about.parent, facts["folder"], *shape, size, used))
-    return sorted(found, key=lambda store: -store.used)
-
-
-def clean(limit: int, keep: Path | None = None) -> list[Stored]:
-    """Delete the least recently used stores until all together take no more than ``limit`` bytes.
-
-    Whoever has one mapped goes on with it. Also deletes what a killed process left half built an hour ago or more.
-
-    Returns:
-        The stores that went.
-    """
-    room, gone = limit, []
-    for store in stores():
-        room -= store.bytes
-        if room < 0 and store.path != keep:
-            shutil.rmtree(store.path, ignore_errors=True)
-            gone.append(store)
-    for part in (cache_folder() / "pictures").glob("*.part-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - part.stat().st_mtime > 3600:
-                shutil.rmtree(part, ignore_errors=True)
-    return gone

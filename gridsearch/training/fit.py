@@ -19,6 +19,7 @@ import keras
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Augmentation, Data, Training
 from gridsearch.system.files import is_full, replace_when_whole
+from gridsearch.training.cache import ignore_pillow_warnings
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Pipelines, Prefetcher
 from gridsearch.training.keras_json import use_keras_defaults
@@ -29,7 +30,7 @@ from gridsearch.training.reporter import Reporter, flatten_metrics
 from gridsearch.training.task import Task
 from gridsearch.trials import Verdict
 
-__all__ = ["train"]
+__all__ = ["prepare", "train"]
 
 SETTING_NAMES = frozenset({*Data.model_fields, *Augmentation.model_fields, *Training.model_fields})
 
@@ -38,17 +39,27 @@ BENCH = ModelCache()
 """Where this process keeps the model of its last trial."""
 
 
+def prepare(task: Task) -> None:
+    """Set Keras as every training finds it, seed all random numbers, and import the user's module.
+
+    Raises:
+        Exception: whatever the user's module raises.
+    """
+    ignore_pillow_warnings()
+    use_keras_defaults()
+    keras.utils.set_random_seed(task.session.seed)
+    keras.config.set_dtype_policy(task.settings.training.precision)
+    load_entry_point(task.settings.model.build, task.settings.folder)
+
+
 def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
-    """Train a task's model and return the last epoch's metrics, under Keras's names.
+    """Train a task's model and return the last epoch's metrics, under Keras's names; ``prepare`` it first.
 
     Raises:
         Diverged: a loss became NaN or infinite.
         Exception: whatever the user's model raises.
     """
     settings, seed = task.settings, task.session.seed
-    use_keras_defaults()
-    keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(settings.training.precision)
     try:
         pipelines = Pipelines(settings, seed)
         reporter.provenance["classes"] = class_names(settings.data.train)
@@ -68,6 +79,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         raise
     finally:
         keras.backend.clear_session(free_memory=False)  # the next trial collects garbage
+        keras.config.set_dtype_policy(settings.training.precision)  # which Keras clears, too
 
 
 def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Reporter) -> dict[str, float]:
@@ -75,7 +87,11 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
     checkpoints = Checkpoints(task.checkpoints, model) if task.checkpoints else None
     for epoch, known in sorted((checkpoints.restore() if checkpoints else {}).items()):
         reporter.restore(epoch, known)  # the curves of this session begin where the first one's did
+    if checkpoints and checkpoints.damaged:
+        reporter.provenance["checkpoint"] = checkpoints.damaged
     done = len(reporter.epochs)
+    if not done and task.trained_before is not None:  # it was paused, and its checkpoint is lost
+        reporter.remove_curves()
     metrics: dict[str, float] = dict(reporter.epochs.get(done - 1, {}))
     callbacks = keras.callbacks.CallbackList(_extra_callbacks(task), model=model)
     callbacks.on_train_begin()

@@ -14,7 +14,7 @@ from typing import Any
 
 from gridsearch.errors import UserError
 
-__all__ = ["check_keras_json", "use_keras_defaults"]
+__all__ = ["check_keras_json", "read_keras_json", "use_keras_defaults"]
 
 DEFAULTS = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": 1e-7}
 """Keras's own values, of ``keras.src.backend.config``."""
@@ -51,6 +51,15 @@ def check_keras_json() -> list[str]:
         for key, default in DEFAULTS.items()
         if found.get(key, default) != default
     ]
+
+
+def read_keras_json(name: str) -> Any:
+    """Return what Keras takes for a setting of that name when it is imported: the file's value, or its own default."""
+    try:
+        found = json.loads((_keras_folder() / "keras.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return DEFAULTS[name]
+    return found.get(name, DEFAULTS[name]) if isinstance(found, dict) else DEFAULTS[name]
 
 
 def use_keras_defaults() -> None:

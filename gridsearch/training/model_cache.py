@@ -16,6 +16,7 @@ import keras
 
 from gridsearch.training.keras_internals import flatten_layers
 from gridsearch.training.lean import find_dropouts, make_lean
+from gridsearch.training.library_state import describe_libraries
 
 __all__ = ["ModelCache"]
 
@@ -61,7 +62,7 @@ def _lend(fresh: keras.Model, kept: keras.Model) -> None:
 
 
 def _signature(model: keras.Model) -> str:
-    """Return everything about a model but its numbers, as text; empty if that cannot be said."""
+    """Return everything about a model but its numbers, with the libraries' settings; empty if that cannot be said."""
     parts = [model, model.optimizer, *flatten_layers(model, include_self=False)]
     if not all(type(part).__module__.startswith("keras.") for part in parts):
         return ""
@@ -72,7 +73,7 @@ def _signature(model: keras.Model) -> str:
         if _names_foreign_code(described):
             return ""
         _mask(described, {layer.name for layer in find_dropouts(model)})
-        return json.dumps(described, sort_keys=True)
+        return json.dumps(described, sort_keys=True) + describe_libraries()
     except (TypeError, ValueError, NotImplementedError):  # a configuration that is not plain data
         return ""
 

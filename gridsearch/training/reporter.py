@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gridsearch.training.task import Task
 from gridsearch.trials import Epoch, Heartbeat, Message, Verdict, is_finite
 
-__all__ = ["AwaitVerdict", "Diverged", "Emit", "Reporter", "TrainingStopped", "flatten_metrics"]
+__all__ = ["AwaitVerdict", "Diverged", "Emit", "MetricMissing", "Reporter", "TrainingStopped", "flatten_metrics"]
 
 Emit = Callable[[Message], None]
 
@@ -28,6 +29,15 @@ HEARTBEAT_SECONDS = 0.5
 
 class Diverged(Exception):
     """A loss or the objective is NaN or infinite."""
+
+
+class MetricMissing(Exception):
+    """The training does not report the sweep's metric; the message lists what it reports."""
+
+    def __init__(self, metric: str, reported: Iterable[str]) -> None:
+        found = ", ".join(sorted(set(reported))) or "nothing"
+        problem = f"the metric {metric!r}, which sweep.metric names, was not among the results, which hold: {found}"
+        super().__init__(problem)
 
 
 class TrainingStopped(BaseException):
@@ -71,6 +81,7 @@ class Reporter:
 
         Raises:
             Diverged: a loss or the objective is NaN or infinite; what was reported is kept.
+            MetricMissing: a training on pictures, whose epochs all report the same, lacks the sweep's metric.
             TypeError, ValueError: not an epoch, or metrics that are not numbers.
         """
         if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or not 0 <= epoch < MOST_EPOCHS:
@@ -80,6 +91,8 @@ class Reporter:
         asks = self.task.judged and (self._may_go_on or int(epoch) + 1 < self.task.settings.training.epochs)
         self._say(int(epoch), plain, asks=asks)
         self.refuse_divergence(plain, f"in epoch {int(epoch) + 1}")
+        if not self.task.settings.model.objective and self.task.objective.of(plain) is None:
+            raise MetricMissing(self.task.objective.metric, plain)
         if asks:
             self.verdict = self._hear(int(epoch))
         return self.verdict
@@ -90,11 +103,15 @@ class Reporter:
         if self.writes_epochs:
             self._write(epoch, metrics, now)
 
-    def _write(self, epoch: int, metrics: Mapping[str, float], at: float) -> None:
-        if self._events is None:
+    def open(self) -> None:
+        """Import what writes curves; their files are made with the first epoch."""
+        if self._events is None and self.writes_epochs:
             from gridsearch.writers.tensorboard.events import EpochEvents
 
             self._events = EpochEvents(self.task.directory)
+
+    def _write(self, epoch: int, metrics: Mapping[str, float], at: float) -> None:
+        self.open()
         self._events.add(epoch, metrics, at)
 
     def beat(self, epoch: int, step: int, steps: int) -> None:
@@ -117,6 +134,11 @@ class Reporter:
         """Return whether a model with these final metrics is among the best so far."""
         value, bar = self.task.objective.of(metrics), self.task.keep_above
         return value is not None and bar is not None and (math.isinf(bar) or self.task.objective.better(value, bar))
+
+    def remove_curves(self) -> None:
+        """Remove what this session has written before it was paused: it is trained anew, from its first epoch."""
+        for part in ("train", "validation"):
+            shutil.rmtree(self.task.directory / part, ignore_errors=True)
 
     def close(self) -> None:
         """Close the curves."""

@@ -35,6 +35,8 @@ class Task:
     """Whether it may be paused, to resume later from a checkpoint."""
     trained_before: float | None = None
     """Seconds that it was trained for before it was paused; None if it only begins."""
+    fingerprint: str = ""
+    """What the record has of the pictures that it reads; "" if there is nothing to compare."""
 
     @property
     def checkpoints(self) -> Path | None:

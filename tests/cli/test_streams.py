@@ -67,3 +67,21 @@ def test_a_result_that_a_full_disk_cannot_take_is_an_error_in_words(folder: Path
     assert done.returncode == 2
     assert done.stderr.startswith("gridsearch: stdout: the result cannot be written: No space left on device")
     assert "Traceback" not in done.stderr
+
+
+RAISES = """
+import sys
+from gridsearch import cli
+@cli.cli.command("ends")
+def ends():
+    raise EOFError("no data left in file")
+sys.argv = ["gridsearch", "ends"]
+cli.main()
+"""
+
+
+def test_a_file_that_ends_too_early_is_no_interruption() -> None:
+    """Click takes an EOFError for a prompt whose input was closed."""
+    done = subprocess.run([sys.executable, "-c", RAISES], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "EOFError: no data left in file"

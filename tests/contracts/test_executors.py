@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -229,3 +230,35 @@ def test_a_trial_that_closes_the_real_output_is_the_only_one_to_fail(processes: 
     assert (outcome.kind, outcome.message) == (FailureKind.EXCEPTION, "RuntimeError: nowhere to say this")
     assert outcome_of(processes, logdir, "fine").provenance["pid"] == outcome.provenance["pid"]
     assert "trained well" in (logdir / "run-0001" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("change", ["changes", "removes its folder"])
+def test_what_a_trial_changes_in_its_process_does_not_reach_the_next(
+    executor: Executor, logdir: Path, change: str
+) -> None:
+    pids = [outcome_of(executor, logdir / str(n), "shows").provenance["pid"] for n in (1, 2)]
+    pids.append(outcome_of(executor, logdir / "3", change).provenance["pid"])
+    outcome = outcome_of(executor, logdir / "4", "shows")
+    assert outcome.status is Status.COMPLETED, outcome.message
+    assert {*pids, outcome.provenance["pid"]} == {pids[0]}, "all in one process"
+    logs = [(logdir / str(n) / "run-0001" / "log.txt").read_text() for n in (2, 3, 4)]
+    assert logs[2] == logs[0]
+    (line,) = re.findall("^gridsearch: put back what this trial changed: (.*)$", logs[1], re.M)
+    assert "working directory" in line
+    assert change != "changes" or line.count(", ") >= 15, line
+
+
+@pytest.mark.parametrize(("change", "name"), [("leaves a thread", "threads"), ("lowers a limit", "resource limits")])
+def test_a_worker_that_cannot_be_put_back_is_replaced(
+    processes: ProcessExecutor, logdir: Path, change: str, name: str
+) -> None:
+    if change == "lowers a limit" and os.geteuid() != 0:
+        pytest.skip("only root can become someone else")
+    first = outcome_of(processes, logdir, change)
+    assert first.status is Status.COMPLETED, first.message
+    log = (logdir / "run-0001" / "log.txt").read_text()
+    assert f"gridsearch: cannot put back: {name}; the next trial gets a new worker process" in log
+    second = outcome_of(processes, logdir / "next", "fine")
+    assert second.status is Status.COMPLETED, second.message
+    assert second.provenance["pid"] != first.provenance["pid"]
+    assert len(processes.workers) == 1

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +233,73 @@ def test_of_two_processes_one_builds_and_the_other_waits(pictures: Path, store: 
     assert len(built(store)) == 1
 
 
+def cut(count: int) -> Callable[[Path], None]:
+    """Truncate the pictures of a store: to so many bytes, or by so many if it is negative."""
+
+    def damage(store: Path) -> None:
+        file = store / "pictures.npy"
+        os.truncate(file, count if count >= 0 else file.stat().st_size + count)
+
+    return damage
+
+
+def flip_a_byte(store: Path) -> None:
+    """Change a byte of a picture, of a file that keeps its size."""
+    file = store / "pictures.npy"
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 255
+    file.write_bytes(content)
+
+
+def become_a_file(store: Path) -> None:
+    shutil.rmtree(store)
+    store.write_text("not a store")
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "empty": cut(0),
+    "cut to 30 bytes": cut(30),
+    "cut by 5 bytes": cut(-5),
+    "a byte flipped": flip_a_byte,
+    "other type": lambda store: np.save(store / "pictures.npy", np.zeros((15, 6, 8, 3))),
+    "other shape": lambda store: np.save(store / "pictures.npy", np.zeros((14, 6, 8, 3), np.uint8)),
+    "noise": lambda store: (store / "pictures.npy").write_bytes(random.Random(1).randbytes(3000)),
+    "a bad header": lambda store: (store / "pictures.npy").write_bytes(b"\x93NUMPY\x01\x00\x04\x00((((" + b"0" * 2160),
+    "no pictures": lambda store: (store / "pictures.npy").unlink(),
+    "no description": lambda store: (store / "about.json").unlink(),
+    "a description that is no table": lambda store: (store / "about.json").write_text("[1]"),
+    "a file in its place": become_a_file,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store_is_built_anew_with_a_line(pictures: Path, store: Path, damage: str) -> None:
+    _, first = open_pictures(pictures / "train", SMALL)
+    right = np.array(first)
+    DAMAGES[damage](built(store)[0])
+    lines: list[str] = []
+    names, again = open_pictures(pictures / "train", SMALL, warn=lines.append)
+    assert isinstance(again, np.memmap)
+    assert np.array_equal(again, right)
+    assert len(names) == 15
+    (line,) = lines
+    assert "is damaged and is built anew" in line
+    open_pictures(pictures / "train", SMALL, warn=lines.append)
+    assert len(lines) == 1, "the new one is whole"
+    assert len(built(store)) == 1
+
+
+def test_a_store_that_was_copied_is_whole(pictures: Path, store: Path) -> None:
+    """Another time of modification is looked into, and believed from then on."""
+    open_pictures(pictures / "train", SMALL)
+    file = built(store)[0] / "pictures.npy"
+    os.utime(file, (1000, 1000))
+    before, lines = file.stat().st_ino, list[str]()
+    open_pictures(pictures / "train", SMALL, warn=lines.append)
+    assert (file.stat().st_ino, lines) == (before, [])
+    assert json.loads((file.parent / "about.json").read_text())["stamp"][1] == 1000 * 10**9
+
+
 BUILD_FOREVER = """
 import sys, time
 from pathlib import Path
@@ -253,6 +324,34 @@ def test_a_process_killed_while_building_leaves_no_store_and_no_lock(pictures: P
     _, found = open_pictures(pictures / "train", SMALL)
     assert len(found) == 15
     assert [".part-" in path.name for path in built(store)] == [False]
+
+
+def test_what_is_being_built_is_not_cleared_however_long_it_takes(pictures: Path, store: Path) -> None:
+    builder = subprocess.Popen(
+        [sys.executable, "-c", BUILD_FOREVER, str(pictures / "train")], stdout=subprocess.PIPE, text=True
+    )
+    assert builder.stdout is not None
+    assert builder.stdout.readline().strip() == "1"
+    (part,) = built(store)
+    for path in (part, *part.iterdir()):
+        os.utime(path, (1000, 1000))
+    cleared = CliRunner().invoke(cli, ["data", "cache", "--clear"])
+    assert cleared.exit_code == 0
+    assert built(store) == [part]
+    builder.kill()
+    builder.wait()
+    builder.stdout.close()
+    CliRunner().invoke(cli, ["data", "cache", "--clear"])
+    assert built(store) == [], "its builder is dead"
+
+
+def test_clearing_removes_a_store_that_is_too_damaged_to_be_listed(pictures: Path, store: Path) -> None:
+    open_pictures(pictures / "train", SMALL)
+    (damaged,) = built(store)
+    (damaged / "about.json").write_text("")
+    (damaged.parent / "a folder of somebody else").mkdir()
+    cache.clean(0)
+    assert [path.name for path in built(store)] == ["a folder of somebody else"]
 
 
 def test_the_least_recently_used_stores_go_first(pictures: Path, store: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,16 @@ def test_a_loss_that_is_not_a_number_ends_the_trial_as_diverged(pictures: Path, 
     assert len(read_epochs(logdir)["run-0001"]) == 1
 
 
+def test_a_metric_that_training_does_not_report_is_known_after_the_first_epoch(pictures: Path, logdir: Path) -> None:
+    hparams = {"width": {"discrete": [3]}}
+    (session,) = trained(pictures, logdir, hparams, training={"epochs": 3}, sweep={"metric": "auc"}).sessions
+    assert session.outcome.kind is FailureKind.EXCEPTION
+    hold = "which hold: accuracy, learning_rate, loss, val_accuracy, val_loss"
+    assert session.outcome.message == f"the metric 'auc', which sweep.metric names, was not among the results, {hold}"
+    assert list(read_epochs(logdir)["run-0001"]) == [0], "the other two epochs are not trained for nothing"
+    assert "Traceback" not in (logdir / "run-0001" / "log.txt").read_text()
+
+
 def test_only_the_best_models_stay_and_predict_what_was_measured(pictures: Path, logdir: Path) -> None:
     hparams = {"learning_rate": {"discrete": [0.00001, 0.05, 0.00002, 0.1]}}
     record = trained(pictures, logdir, hparams, training={"epochs": 4, "keep_models": 2})
@@ -196,3 +207,23 @@ def test_a_model_that_cannot_be_saved_has_still_been_trained(pictures: Path, log
 def test_a_swept_seed_makes_a_difference(pictures: Path, logdir: Path) -> None:
     record = trained(pictures, logdir, {"seed": {"discrete": [1, 2]}, "width": {"discrete": [3]}})
     assert len({session.outcome.metrics["loss"] for session in record.sessions}) == 2
+
+
+def test_what_a_build_function_changes_in_keras_does_not_reach_the_next_trial(pictures: Path, tmp_path: Path) -> None:
+    tables: dict[str, Any] = {"build": "meddling", "training": {"epochs": 3}}
+    alone = trained(pictures, tmp_path / "alone", {"meddle": {"discrete": [0]}}, **tables)
+    after = trained(pictures, tmp_path / "after", {"meddle": {"discrete": [1, 0]}}, **tables)
+    before = trained(pictures, tmp_path / "before", {"meddle": {"discrete": [0, 1]}}, **tables)
+    assert after.count(Status.COMPLETED) == before.count(Status.COMPLETED) == 2
+    assert len({session.outcome.provenance["pid"] for session in after.sessions}) == 1
+    losses = {
+        name: [trial.mean("loss") for trial in record.trials]
+        for name, record in (("alone", alone), ("after", after), ("before", before))
+    }
+    assert losses["after"][1] == losses["alone"][0]
+    assert losses["before"] == losses["after"][::-1], "nor is a step lent that was traced under other settings"
+    assert losses["after"][0] != losses["after"][1]
+    logs = [(tmp_path / "after" / name / "log.txt").read_text() for name in ("run-0001", "run-0002")]
+    assert "settings 1e-07 False warn" in logs[1]
+    (line,) = re.findall("^gridsearch: put back what this trial changed: (.*)$", logs[0], re.M)
+    assert {"keras epsilon", "tensorflow run_functions_eagerly", "numpy errors"} <= set(line.split(", "))
