@@ -122,7 +122,9 @@ class Discrete(Domain):
     def __init__(self, values: Iterable[object], dtype: type[Value] | None = None) -> None:
         listed = [_builtin(value) for value in itertools.islice(values, MOST_VALUES + 1)]
         if len(listed) > MOST_VALUES:
-            raise ValueError(f"more than {MOST_VALUES:,} values: declare an interval, as in int_interval = [1, 1000000]")
+            raise ValueError(
+                f"more than {MOST_VALUES:,} values: declare an interval, as in int_interval = [1, 1000000]"
+            )
         if not listed:
             raise ValueError("a discrete domain needs at least one value")
         if dtype is None:

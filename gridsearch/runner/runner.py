@@ -104,7 +104,9 @@ class Runner:
         self._heard: deque[tuple[Message, float]] = deque()
         self.exhausted = False
         self._failed: set[int] = set()
-        self._models = ModelRetention(journal.logdir, config.objective, config.training.keep_models)
+        self._models = ModelRetention(
+            journal.logdir, config.objective, config.training.keep_models, config.training.repeats
+        )
         self._paused, self._clock = PausedTrials(config.search_space), WakingClock()
         self._resuming: dict[str, SessionRecord] = {}
         if isinstance(executor, SupportsPump):
@@ -155,9 +157,8 @@ class Runner:
                 self._queue.add(trial, sessions)
         epochs = read_epochs(self._journal.logdir) if self._strategy.supports_verdicts else {}
         self._strategy.take_over(trials, epochs, self._queue.trials)
-        results = [session for trial in trials for session in trial.results]
-        self._models.consider(sorted(results, key=lambda session: session.ended or 0.0))
-        self._models.prune(self._flights)
+        self._models.consider(session for trial in trials for session in trial.results)
+        self._models.prune(self._flights, self._queue.trial_names)
         self._remove_checkpoints()
 
     def _remove_checkpoints(self) -> None:
@@ -187,7 +188,7 @@ class Runner:
         paused = self._resuming.pop(session.name, None)
         if paused is None:
             return self._book.begin(session)
-        self._models.withdraw(session.name)
+        self._models.withdraw(session)
         return self._book.resume(paused)
 
     @property
@@ -227,7 +228,7 @@ class Runner:
             objective=self._config.objective,
             logdir=self._journal.logdir.resolve(),
             detail=self._config.sweep.detail,
-            keep_above=self._models.bar,
+            keep_above=self._models.bar(session.session),
             judged=self._strategy.supports_verdicts,
             pausable=self._config.pauses_trials,
             trained_before=None if session.resumed is None else session.trained_before,
@@ -296,7 +297,6 @@ class Runner:
         """Try an ended session again, wait for its trial's other repeats, or tell the strategy of the whole trial."""
         if ended.status.has_result:
             self._models.consider([ended])
-            self._models.prune(self._flights)
         else:
             left = remaining_sessions(trial, self._config.training)
             again = [session for session in left if session.repeat == ended.session.repeat]
@@ -304,6 +304,7 @@ class Runner:
             if not again:
                 self._failed.add(trial.trial.number)
         finished = self._queue.pop_finished(trial.trial.number)
+        self._models.prune(self._flights, self._queue.trial_names)
         if finished is not None:
             self._strategy.tell(finished)
             self._remove_checkpoints()

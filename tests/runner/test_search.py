@@ -326,4 +326,6 @@ def test_what_a_strategy_misses_is_told_with_the_cure(logdir: Path, monkeypatch:
         config = configured(logdir, {"x": {"discrete": [0.25, 0.5]}}, sweep={"strategy": strategy, "trials": 2})
         with pytest.raises(UserError) as error:
             sweep(config)
-        assert str(error.value) == (f"sweep.strategy: it needs {package}, which is not installed\n  pip install {cure}")
+        assert str(error.value) == (
+            f"test: sweep.strategy: it needs {package}, which is not installed\n  pip install {cure}"
+        )

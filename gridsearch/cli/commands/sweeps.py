@@ -21,6 +21,7 @@ from gridsearch.hparams.combination import Combination
 from gridsearch.record.reader import Record
 from gridsearch.report.text import (
     align_columns,
+    describe_kept_model,
     format_duration,
     format_leaderboard,
     format_metric,
@@ -74,6 +75,7 @@ def sweep(config: SweepConfig, limits: Limits) -> Answer:
     nothing = "nothing left to do" if result.plan.left == 0 else f"{result.plan.left} left"
     notes = [
         *(ended_line(session, config.objective, logdir) for session in failures),
+        *filter(None, [describe_kept_model(result.record)]),
         f"{nothing}: {result.plan}  ({format_duration(time.monotonic() - began)})",
         f"look at it:  gridsearch tensorboard {shlex.quote(str(logdir))}, or open {report}",
     ]
@@ -177,7 +179,8 @@ def status(logdir: Path) -> Answer:
 def best(logdir: Path, top: int) -> Answer:
     """Return the best trials."""
     record = Record.read(logdir)
-    return Answer(as_rows(record.ranked()[:top]), format_leaderboard(record, top))
+    text = "\n".join(filter(None, (format_leaderboard(record, top), describe_kept_model(record, top))))
+    return Answer(as_rows(record.ranked()[:top]), text)
 
 
 def export(logdir: Path, kind: str, *, history: bool) -> Answer:
