@@ -180,7 +180,7 @@ class _Folder(PictureSource):
 def _make_entry(number: int, path: Path, name: str) -> Entry:
     try:
         status = path.stat()
-    except OSError:  # a dangling link: it is set aside like a broken picture
+    except OSError:  # a dangling link: it is left out like a broken picture
         return Entry(number, name, -1, "")
     return Entry(number, name, status.st_size if stat.S_ISREG(status.st_mode) else -1, str(status.st_mtime_ns))
 

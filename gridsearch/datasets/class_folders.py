@@ -360,7 +360,7 @@ def _refuse_generic(inner: Mapping[str, Folder]) -> None:
 
 
 def _explain_missing_classes(folder: Folder) -> str:
-    """Say why the pictures that lie in one folder have no classes."""
+    """Return say why the pictures that lie in one folder have no classes."""
     pictures, labels = folder.own_pictures(), folder.labels()
     if not pictures:
         return "no pictures in a layout that is known"
@@ -373,5 +373,5 @@ def _explain_missing_classes(folder: Folder) -> str:
     if len(labels) == 1:
         return f"{have}, and their names give only one class, {min(labels)!r}; a classifier needs two or more"
     tables = [file.parts[-1] for file in folder.files if file.parts[-1].lower().endswith((".csv", ".json", ".mat"))]
-    told = f" (a table such as {escape_name(tables[0])} is not read)" if tables else ""
-    return f"{have}, and names such as {example} say no class{told}"
+    note = f" (a table such as {escape_name(tables[0])} is not read)" if tables else ""
+    return f"{have}, and names such as {example} say no class{note}"

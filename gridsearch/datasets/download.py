@@ -60,7 +60,7 @@ def download(
     timeout: float = 30.0,
     pause: float = 1.0,
 ) -> Path:
-    """Download `url` to `target`, going on with an earlier try that was interrupted.
+    """Return download `url` to `target`, going on with an earlier try that was interrupted.
 
     A `target` that exists is kept: verified if its digest is known, else trusted. While it is incomplete the file is
     called ``<target>.part``, with its version in ``<target>.part.json``; one process at a time may write there.

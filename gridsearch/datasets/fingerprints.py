@@ -26,7 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from gridsearch.datasets.listing import Picture, list_pictures
+from gridsearch.system.files import replace_when_whole
 from gridsearch.system.hardware import processors
 
 __all__ = [
@@ -67,8 +70,7 @@ def cache_folder() -> Path:
     named = os.environ.get("GRIDSEARCH_CACHE")
     if named:
         return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "gridsearch"
+    return platformdirs.user_cache_path("gridsearch", appauthor=False)
 
 
 def compute_names_fingerprint(splits: Listings) -> str:
@@ -142,7 +144,7 @@ def hash_pictures(
     pool = ThreadPoolExecutor(processors())  # hashing and reading let go of the interpreter
     try:
         for done, (name, (digest, stamp)) in enumerate(
-            zip(missing, pool.map(lambda name: _hash_file(folder / name), missing), strict=True), 1
+            zip(missing, pool.map(lambda name: hash_file(folder / name), missing), strict=True), 1
         ):
             hashes[name] = digest
             if stamp:
@@ -155,7 +157,7 @@ def hash_pictures(
     return {name: hashes[name] for name in stamps}
 
 
-def _hash_file(path: Path) -> tuple[str, _Stamp | None]:
+def hash_file(path: Path) -> tuple[str, _Stamp | None]:
     """Return the hash of a file's content, and what vouches for it from now on; None if nothing does.
 
     Nothing vouches for a file that changed while it was read or less than two seconds before.
@@ -206,11 +208,7 @@ def _write_known(folder: Path, known: Mapping[str, tuple[_Stamp, str]]) -> None:
     rows = [[name, digest, *vars(stamp).values()] for name, (stamp, digest) in known.items()]
     about = {"format": _FORMAT, "folder": str(folder.resolve()), "pictures": rows}
     target = _find_hash_file(folder)
-    part = target.with_name(f"{target.name}.part-{os.getpid()}")
     with contextlib.suppress(OSError):
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replace_when_whole(target) as part:
             part.write_text(json.dumps(about), encoding="utf-8", errors="surrogateescape")
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)

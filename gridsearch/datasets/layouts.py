@@ -70,7 +70,7 @@ class Layout:
 
 
 def find_layout(entries: Sequence[Entry], source: Path, choice: LayoutChoice | None = None) -> Layout:
-    """Sort entries into classes and splits.
+    """Return sort entries into classes and splits.
 
     Args:
         entries: the files of a source.

@@ -1,6 +1,6 @@
 """Read one picture: check that it can be decoded, and convert it to what the stock Keras class reads.
 
-A picture that cannot be decoded stops a training in the middle of an epoch. ``data prepare`` sets such pictures aside,
+A picture that cannot be decoded stops a training in the middle of an epoch. ``data prepare`` leaves such pictures out,
 and the check before every sweep refuses to start. `check_header` reads a few hundred bytes of a file,
 `check_pixels` decodes every pixel.
 

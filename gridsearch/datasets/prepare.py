@@ -2,7 +2,7 @@
 
 Published collections cannot be trained on as they are. The competition's zip has its classes in file names, the
 Microsoft one holds files that are no pictures, and a broken picture stops the stock Keras class in the middle of an
-epoch. `prepare` decodes every picture once, to its last pixel. Broken pictures are set aside and named. The others are
+epoch. `prepare` decodes every picture once, to its last pixel. Broken pictures are left out and named. The others are
 split the same way on every machine. The result appears as a whole or not at all.
 """
 
@@ -46,7 +46,7 @@ class PrepareSummary:
         train: number of training pictures by class, classes sorted.
         validation: number of validation pictures by class, classes sorted.
         test: number of test pictures by class, classes sorted; empty if the source has no labelled test pictures.
-        broken: what was set aside, in natural order of the names.
+        broken: what was left out, in natural order of the names.
         converted: how many pictures were stored as a new JPEG and not byte for byte.
         written: how many pictures this run wrote: all of them, or 0 when there was nothing to do.
         notes: sentences about what of the source is not used, and about what was assumed.
@@ -190,7 +190,7 @@ def _describe_broken(broken: Sequence[BrokenPicture]) -> str:
 
 
 def _name_other_archives(source: PictureSource, pictures: PictureSource) -> list[str]:
-    """Say which archives beside the competition's ``train.zip`` were not opened."""
+    """Return say which archives beside the competition's ``train.zip`` were not opened."""
     if pictures is source:
         return []
     others = [entry.name for entry in source.entries if entry.name.lower().endswith((".zip", ".tar"))]

@@ -31,7 +31,7 @@ _DEPTHS = (8, 10, 12, 14, 16)
 
 @dataclass(frozen=True)
 class BrokenPicture:
-    """A picture that was set aside.
+    """A picture that was left out.
 
     Args:
         file: its path within the source.
@@ -72,7 +72,7 @@ class Selection:
     Attributes:
         waiting: untried candidates by pool.
         usable: stored pictures by pool, in the order of trying.
-        broken: what was set aside.
+        broken: what was left out.
         notes: sentences about how pictures were converted.
     """
 
@@ -108,7 +108,7 @@ class Selection:
 
 
 def _share_limit(limit: int, most: Mapping[Pool, int]) -> dict[str, int]:
-    """Share a limit out to the splits in the proportion that the source has, one of each class at least."""
+    """Return share a limit out to the splits in the proportion that the source has, one of each class at least."""
     splits = sorted({pool.split for pool in most})
     sizes = {split: sum(count for pool, count in most.items() if pool.split == split) for split in splits}
     least = {split: sum(pool.split == split for pool in most) for split in splits}
@@ -122,7 +122,7 @@ def _share_limit(limit: int, most: Mapping[Pool, int]) -> dict[str, int]:
 
 
 def _balance(most: Mapping[Pool, int], limit: int) -> dict[Pool, int]:
-    """Deal a limit out one by one in turns, leaving out whoever has got all it can take."""
+    """Return deal a limit out one by one in turns, leaving out whoever has got all it can take."""
     dealt = dict.fromkeys(most, 0)
     while limit > 0 and (open_pools := [pool for pool in most if dealt[pool] < most[pool]]):
         turn = max(1, limit // len(open_pools))

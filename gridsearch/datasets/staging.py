@@ -147,8 +147,8 @@ def read_existing_record(out: Path, content: Mapping[str, Any], options: Mapping
     if record is None:
         raise DataError(f"already holds pictures that have no readable {RECORD}", where=str(out), cure=_CURE)
     if record.get("content") != content:
-        told = f"already holds pictures of {record.get('source')!r}, which had other content"
-        raise DataError(told, where=str(out), cure=_CURE)
+        problem = f"already holds pictures of {record.get('source')!r}, which had other content"
+        raise DataError(problem, where=str(out), cure=_CURE)
     if record.get("options") != options:
         was, now = _find_differences(record.get("options"), options)
         raise DataError(f"its pictures were prepared with {was}; you asked for {now}", where=str(out), cure=_CURE)
@@ -185,5 +185,5 @@ def _read_record(out: Path) -> Mapping[str, Any] | None:
     try:
         record = json.loads((out / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # told by the caller, for whom missing and damaged are the same
+        return None  # reported by the caller, for whom missing and damaged are the same
     return record if isinstance(record, dict) else None

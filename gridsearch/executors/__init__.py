@@ -1,4 +1,4 @@
-"""Where a trial runs: one file per kind, all of them ``Executor``.
+"""Decide where a trial runs: one file for each kind of ``Executor``.
 
 submit(task) ──► a free slot ──► worker.run_session
 collect(t)   ◄── epochs, heartbeats, and for every task exactly one Ended, whatever happened to its process
@@ -25,7 +25,7 @@ class Executor(Protocol):
         """Start a task; the caller keeps to ``slots`` unended ones."""
 
     def collect(self, seconds: float) -> list[Message]:
-        """Messages in order, as soon as there are any; [] after about ``seconds`` without."""
+        """Return messages in order, as soon as there are any; [] after about ``seconds`` without."""
 
     def close(self) -> None:
         """End everything at once, running tasks too; what they had said is left to collect. Again it does nothing."""
@@ -44,7 +44,7 @@ class SupportsAnswers(Protocol):
     """An executor that can tell a running task, when it asks after an epoch, whether to go on."""
 
     def answer(self, session: str, epoch: int, verdict: Verdict) -> None:
-        """What becomes of a session whose ``Epoch`` asked."""
+        """Pass on what becomes of a session whose ``Epoch`` asked."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Trials in this very process, one after another: for debuggers, notebooks and tests."""
+"""Train in this very process, one trial after another: for debuggers, notebooks and tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many workers, on which GPU and with how many threads each.
+"""Choose how many workers there are, on which GPU and with how many threads each.
 
 With GPUs: one worker for each. Without: one worker per processor with one thread each, because two processes of one
 thread trained 1.2 times as fast as one process of two when this was decided, but no more than memory allows; the
@@ -34,18 +34,18 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What libraries of arithmetic are told, all of which look at the environment when they are loaded."""
+        """The environment that libraries of arithmetic look at when they are loaded."""
         arithmetic = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-        told = dict.fromkeys(arithmetic, str(self.threads))
+        settings = dict.fromkeys(arithmetic, str(self.threads))
         if self.gpu is not None:
-            told["CUDA_VISIBLE_DEVICES"] = self.gpu or "-1"
+            settings["CUDA_VISIBLE_DEVICES"] = self.gpu or "-1"
         if self.gpu:  # memory as it is needed, not nine tenths of the GPU at once: another worker may share it
-            told |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-        return told
+            settings |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        return settings
 
 
 def choose_places(workers: int | None = None, threads: int | None = None, gpus: int | None = None) -> list[Place]:
-    """The places of a sweep's workers.
+    """Return the places of a sweep's workers.
 
     Args:
         workers: how many; None decides by the rule above. More workers than GPUs share them.

@@ -1,4 +1,4 @@
-"""Trials in worker processes of their own, which stay warm from one trial to the next.
+"""Train in worker processes, which stay warm from one trial to the next.
 
     runner process                            worker process (executors.child)
       Processes ── Task ──── socket pair ────► run_session, stdout and stderr in run-0007/log.txt
@@ -6,8 +6,7 @@
                                               end of file here: the runner is gone, so the worker goes, too
       end of file there: the worker is gone, which is its task's outcome
 
-Workers are started afresh, never forked: TensorFlow does not survive a fork. They are started as a module of this
-package and not by ``multiprocessing``, which would run the user's main script again in each of them.
+Workers are started afresh, never forked: TensorFlow does not survive a fork. ``system.child_process`` supervises them.
 """
 
 from __future__ import annotations
@@ -15,18 +14,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import IO
 
 from gridsearch.executors.placement import Place
-from gridsearch.system.signals import STOP_SIGNALS
+from gridsearch.system.child_process import ChildProcess
 from gridsearch.training.task import Task
 from gridsearch.trials import Ended, FailureKind, Message, Outcome, Verdict
 
@@ -41,11 +35,8 @@ SECONDS_TO_LEAVE = 5.0
 
 @dataclass
 class _Worker:
-    process: subprocess.Popen[bytes]
+    child: ChildProcess
     place: Place
-    connection: Connection
-    output: IO[bytes]
-    """What it prints outside of any trial: shown only when it dies there."""
     oom_kills: int = 0
     """The kernel's count when its task began."""
     task: Task | None = None
@@ -67,70 +58,51 @@ class ProcessExecutor:
 
     def __init__(self, places: Sequence[Place]) -> None:
         self.slots, self._places = len(places), tuple(places)
-        self._workers: list[_Worker] = []
+        self.workers: list[_Worker] = []
         self._cancelled: list[Message] = []
 
     def submit(self, task: Task) -> None:
         """Hand the task to a warm worker, or start one."""
         task.directory.mkdir(parents=True, exist_ok=True)
-        idle = next((worker for worker in self._workers if worker.task is None), None)
+        idle = next((worker for worker in self.workers if worker.task is None), None)
         if idle is not None and idle.outgrown:
             self._dismiss(idle)
             idle = None
         worker = idle or self._start()
         worker.task, worker.oom_kills = task, _oom_kills()
         with contextlib.suppress(OSError):  # it died while idle: collect finds the end of its connection and says so
-            worker.connection.send(task)
+            worker.child.connection.send(task)
 
     def _start(self) -> _Worker:
         place = self._free_place()
-        ours, theirs = socket.socketpair()
-        output = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with its worker
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # inherited, see the child
-        try:
-            process = self._popen(place, theirs.fileno(), output)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-        theirs.close()
-        worker = _Worker(process, place, Connection(ours.detach()), output)
-        self._workers.append(worker)
+        worker = _Worker(ChildProcess("gridsearch.executors.worker", {**_quiet(), **place.environment}), place)
+        self.workers.append(worker)
         return worker
 
     def _free_place(self) -> Place:
         free = list(self._places)
-        for worker in self._workers:
+        for worker in self.workers:
             free.remove(worker.place)
         return free[0]
 
-    def _popen(self, place: Place, descriptor: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "gridsearch.executors.worker", str(descriptor)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[descriptor],
-            env=_environment(place),
-            process_group=0,  # its own, so that what a trial starts can be ended with it
-        )
-
     def collect(self, seconds: float) -> list[Message]:
-        """What the workers say; a dead worker's task ends as ``killed``."""
+        """Return what the workers say; a dead worker's task ends as ``killed``."""
         messages, self._cancelled = self._cancelled, []
-        by_connection = {worker.connection: worker for worker in self._workers}
+        by_connection = {worker.child.connection: worker for worker in self.workers}
         for ready in wait(list(by_connection), 0.0 if messages else seconds):
             messages += self._receive(by_connection[ready])  # type: ignore[index]  # wait returns what it was given
-        for worker in list(self._workers):
+        for worker in list(self.workers):
             # A process that the trial forked may hold the connection of a worker that is dead.
-            if worker.process.poll() is not None:
+            if worker.child.ended:
                 messages += self._receive(worker)
-                messages += self._dead(worker) if worker in self._workers else []
+                messages += self._dead(worker) if worker in self.workers else []
         return messages
 
     def _receive(self, worker: _Worker) -> list[Message]:
         messages: list[Message] = []
         try:
-            while worker.connection.poll():
-                message, size = worker.connection.recv()
+            while worker.child.connection.poll():
+                message, size = worker.child.connection.recv()
                 messages.append(message)
                 if isinstance(message, Ended):
                     worker.task = None
@@ -145,74 +117,58 @@ class ProcessExecutor:
 
     def _bury(self, worker: _Worker) -> str:
         """Forget a worker that has closed its connection, and say what it died of."""
-        self._workers.remove(worker)
-        worker.connection.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.process.wait(SECONDS_TO_LEAVE)
-        status = _kill(worker.process)
-        worker.output.seek(0)
-        said = worker.output.read().decode(errors="replace").strip().splitlines()
-        worker.output.close()
-        return _cause_of_death(status, _oom_kills() > worker.oom_kills) + (f" ({said[-1]})" if said else "")
+        self.workers.remove(worker)
+        worker.child.wait(SECONDS_TO_LEAVE)
+        status = worker.child.kill()
+        said = worker.child.last_words()
+        worker.child.close()
+        return _cause_of_death(status, out_of_memory=_oom_kills() > worker.oom_kills) + (f" ({said})" if said else "")
 
     def answer(self, session: str, epoch: int, verdict: Verdict) -> None:
         """Tell the worker that trains this session, which waits for it."""
-        for worker in self._workers:
+        for worker in self.workers:
             if worker.task is not None and worker.task.session.name == session:
                 with contextlib.suppress(OSError):  # it died meanwhile: collect says so
-                    worker.connection.send((session, epoch, verdict))
+                    worker.child.connection.send((session, epoch, verdict))
 
     def cancel(self, session: str, outcome: Outcome) -> None:
         """Kill the worker that trains this session."""
-        for worker in self._workers:
+        for worker in self.workers:
             if worker.task is not None and worker.task.session.name == session:
-                self._workers.remove(worker)
+                self.workers.remove(worker)
                 self._cancelled += [*self._end(worker), Ended(session, outcome)]
                 return
 
     def _dismiss(self, worker: _Worker) -> None:
-        self._workers.remove(worker)
+        self.workers.remove(worker)
         self._end(worker)
 
     def _end(self, worker: _Worker) -> list[Message]:
         """Kill a worker, and return what it had said before: its trial may have ended just now."""
-        _kill(worker.process)
+        worker.child.kill()
         said: list[Message] = []
         with contextlib.suppress(EOFError, OSError):
-            while worker.connection.poll():
-                said.append(worker.connection.recv()[0])
-        worker.connection.close()
-        worker.output.close()
+            while worker.child.connection.poll():
+                said.append(worker.child.connection.recv()[0])
+        worker.child.close()
         return said
 
     def close(self) -> None:
         """End every worker, and what their trials have started; what they had said is left for ``collect``."""
-        for worker in self._workers:  # all at once: none goes on while another is waited for
-            _signal(worker.process)
-        for worker in self._workers:
+        for worker in self.workers:  # all at once: none goes on while another is waited for
+            worker.child.signal_group()
+        for worker in self.workers:
             self._cancelled += self._end(worker)
-        self._workers.clear()
+        self.workers.clear()
 
 
-def _kill(process: subprocess.Popen[bytes]) -> int | None:
-    """End a worker with all of its process group; its exit status, or None if even that did not end it."""
-    _signal(process)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(SECONDS_TO_LEAVE)
-    return process.returncode
-
-
-def _signal(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _environment(place: Place) -> dict[str, str]:
+def _quiet() -> dict[str, str]:
+    """Return what keeps libraries from talking, unless the user has set it otherwise."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
-    return {**quiet, **os.environ, **place.environment}
+    return {name: os.environ.get(name, value) for name, value in quiet.items()}
 
 
-def _cause_of_death(status: int | None, out_of_memory: bool) -> str:
+def _cause_of_death(status: int | None, *, out_of_memory: bool) -> str:
     if status == -signal.SIGKILL and out_of_memory:
         return "the kernel killed the worker: out of memory"
     if status is None:
@@ -227,7 +183,7 @@ def _cause_of_death(status: int | None, out_of_memory: bool) -> str:
 
 
 def _oom_kills() -> int:
-    """How often this machine's kernel has killed for memory, in any control group; 0 where that cannot be read."""
+    """Return how often this machine's kernel has killed for memory, in any control group; 0 if unknown."""
     try:
         counters = Path("/proc/vmstat").read_text(encoding="ascii")
         return next(int(line.split()[1]) for line in counters.splitlines() if line.startswith("oom_kill "))

@@ -1,4 +1,4 @@
-"""The worker process of ``executors.processes``: ``python -m gridsearch.executors.worker FD``."""
+"""Train tasks in a process of its own, for ``executors.processes``: ``python -m gridsearch.executors.worker FD``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 import psutil
 
+from gridsearch.system.child_process import remove_temporary_folder
 from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.training.session import run_session
 from gridsearch.training.task import Task
@@ -55,7 +56,7 @@ def main(descriptor: int) -> None:
             with sending:  # users may report from threads of their own
                 connection.send((message, me.memory_info().rss))
         except OSError:
-            os.killpg(0, signal.SIGKILL)  # the runner is gone
+            _leave()  # the runner is gone
 
     while True:
         task = tasks.get()
@@ -107,12 +108,18 @@ def _receive(connection: Connection, tasks: queue.SimpleQueue[Task], answers: qu
             else:
                 answers.put(received)
     finally:  # whatever it was: who no longer hears the runner must not outlive it
-        os.killpg(0, signal.SIGKILL)
+        _leave()
+
+
+def _leave() -> None:
+    """End this process with all that it has started."""
+    remove_temporary_folder()
+    os.killpg(0, signal.SIGKILL)
 
 
 @contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """Everything this process prints, from C++ too, goes to a trial's log."""
+    """Send everything that this process prints, from C++ too, to a trial's log."""
     saved = [os.dup(1), os.dup(2)]
     file = _opened(log)
     try:

@@ -44,7 +44,7 @@ class Combination(Mapping[str, Value]):
             ValueError: a value is NaN or infinite, which no domain lets pass.
         """
         if not self._id:
-            self._id = _digest(self._values)
+            self._id = digest_values(self._values)
         return self._id
 
     def __getitem__(self, name: str) -> Value:
@@ -73,6 +73,7 @@ def combination_id(values: Mapping[str, Value]) -> str:
     return Combination.of(values).id
 
 
-def _digest(values: dict[str, Value]) -> str:
+def digest_values(values: dict[str, Value]) -> str:
+    """Return 20 hex digits of SHA-256 over the canonical JSON of values."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:20]

@@ -1,7 +1,8 @@
-"""Work that was done elsewhere, as a record: one file per kind of source.
+"""Record work that was done elsewhere: one file for each kind of source.
 
 kerastuner.py    a project directory of KerasTuner's          read as the JSON that it is
 optuna.py        a study in a database or a journal file      read by Optuna
+sources.py       recognises what a source is
 records.py       what either found ──► sweep.db, TensorBoard
 """
 
@@ -11,7 +12,7 @@ __all__ = ["trained_elsewhere"]
 
 
 def trained_elsewhere(values: object, report: object) -> None:
-    """What trained imported trials, as far as this house knows.
+    """Refuse to train: what trained imported trials is not known here.
 
     Raises:
         NotImplementedError: always.

@@ -23,7 +23,7 @@ STATUSES = {"COMPLETED": Status.COMPLETED, "FAILED": Status.FAILED, "INVALID": S
 
 
 def read_project(folder: Path, metric: str | None) -> ForeignSweep:
-    """The trials of a project.
+    """Return the trials of a project.
 
     Args:
         folder: with an oracle.json.
@@ -35,19 +35,19 @@ def read_project(folder: Path, metric: str | None) -> ForeignSweep:
     state = _json(folder / ORACLE)
     space = _space(state.get("hyperparameters", {}), folder / ORACLE)
     files = sorted(folder.glob("trial_*/trial.json"))
-    told = [(file, _json(file)) for file in files]
-    tracked = {name for _, trial in told for name in trial.get("metrics", {}).get("metrics", {})}
+    files_read = [(file, _json(file)) for file in files]
+    tracked = {name for _, trial in files_read for name in trial.get("metrics", {}).get("metrics", {})}
     wanted = metric or "val_accuracy"
     if tracked and wanted not in tracked:
         cure = f"Name one with --metric: {', '.join(sorted(tracked))}."
         raise UserError(f"no trial reports {wanted!r}", where=str(folder), cure=cure)
-    directions = [t["metrics"]["metrics"][wanted]["direction"] for _, t in told if wanted in _tracked(t)]
+    directions = [t["metrics"]["metrics"][wanted]["direction"] for _, t in files_read if wanted in _tracked(t)]
     grids = grids_from_space(space)
     most, trials = int(state.get("max_epochs", 0)), dict[str, ForeignTrial]()  # Hyperband's
-    for file, trial in told:
+    for file, trial in files_read:
         if trial.get("status") in STATUSES:
             below = trials.pop(_values(trial).get(f"{OURS}trial_id", ""), None)
-            trials[trial["trial_id"]] = _found(trial, grids, file, most, below.epochs if below else {})
+            trials[trial["trial_id"]] = _read_trial(trial, grids, file, most, below.epochs if below else {})
     maximize = directions[0] == "max" if directions else True
     return ForeignSweep(str(folder), grids, wanted, maximize, list(trials.values()))
 
@@ -88,14 +88,14 @@ def _values(trial: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _found(
+def _read_trial(
     trial: Mapping[str, Any],
     grids: Sequence[Sequence[HParam]],
     file: Path,
     most: int,
     below: Mapping[int, Mapping[str, float]],
 ) -> ForeignTrial:
-    """A trial; with Hyperband, with the epochs of the rung below, and stopped where it got fewer than the most."""
+    """Return a trial; of Hyperband with the epochs of the rung below, and stopped where it got fewer than most."""
     values, epochs = _values(trial), {epoch: dict(metrics) for epoch, metrics in below.items()}
     for name, history in _tracked(trial).items():
         for seen in history["observations"]:

@@ -11,8 +11,9 @@ from optuna.trial import TrialState
 
 from gridsearch.errors import UserError
 from gridsearch.hparams.combination import Combination
-from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval, RealInterval
+from gridsearch.hparams.domain import HParam
 from gridsearch.importing.records import ForeignSweep, ForeignTrial
+from gridsearch.strategies.optuna_distributions import domain_of
 from gridsearch.trials import Status
 
 __all__ = ["read_study"]
@@ -25,7 +26,7 @@ STATUSES = {
 
 
 def read_study(source: str, name: str | None, metric: str | None) -> ForeignSweep:
-    """The trials of a study that have ended.
+    """Return the trials of a study that have ended.
 
     Args:
         source: a storage URL, or the path of an SQLite or journal file.
@@ -40,7 +41,7 @@ def read_study(source: str, name: str | None, metric: str | None) -> ForeignSwee
     try:
         storage = _storage(source)
         names = [summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)]
-        study = optuna.load_study(study_name=_chosen(names, name, source), storage=storage)
+        study = optuna.load_study(study_name=_choose_name(names, name, source), storage=storage)
         maximize = study.direction is optuna.study.StudyDirection.MAXIMIZE
     except UserError:
         raise
@@ -48,12 +49,12 @@ def read_study(source: str, name: str | None, metric: str | None) -> ForeignSwee
         said = " ".join(str(error).split())
         raise UserError(f"cannot be read as a study: {type(error).__name__}: {said}", where=source) from error
     ended = [trial for trial in study.trials if trial.state in STATUSES and trial.params]
-    trials = [_found(trial, wanted) for trial in ended]
+    trials = [_read_trial(trial, wanted) for trial in ended]
     return ForeignSweep(f"{source} {study.study_name}", _grids(ended, source), wanted, maximize, trials)
 
 
-def _chosen(names: list[str], name: str | None, source: str) -> str:
-    """The study that is meant, of those that there are."""
+def _choose_name(names: list[str], name: str | None, source: str) -> str:
+    """Return the study that is meant, of those that there are."""
     if not names:
         raise UserError("holds no study", where=source)
     chosen = names[0] if name is None and len(names) == 1 else name
@@ -78,7 +79,7 @@ def _storage(source: str) -> Any:
     return JournalStorage(JournalFileBackend(str(file)))
 
 
-def _found(trial: Any, metric: str) -> ForeignTrial:
+def _read_trial(trial: Any, metric: str) -> ForeignTrial:
     epochs = {int(step): {metric: float(value)} for step, value in trial.intermediate_values.items()}
     if trial.state is TrialState.COMPLETE:
         epochs[max(epochs, default=0)] = {metric: float(trial.value)}
@@ -89,23 +90,16 @@ def _found(trial: Any, metric: str) -> ForeignTrial:
 
 
 def _grids(trials: Iterable[Any], source: str) -> list[list[HParam]]:
-    """A grid for each set of parameters that occurs, since Optuna's spaces may depend on their own values."""
+    """Return a grid for each set of parameters that occurs, since Optuna's spaces may depend on their own values."""
     found: dict[tuple[str, ...], dict[str, HParam]] = {}
     for trial in trials:
         grid = found.setdefault(tuple(sorted(trial.params)), {})
         for name, distribution in trial.distributions.items():
             if name not in grid:
                 try:
-                    grid[name] = HParam(name, _domain(distribution))
+                    grid[name] = HParam(name, domain_of(distribution))
                 except (ValueError, TypeError) as error:
                     raise UserError(f"parameter {name!r}: {error}", where=source) from None
     if not found:
         raise UserError("no trial of it has ended", where=source)
     return [list(grid.values()) for grid in found.values()]
-
-
-def _domain(distribution: Any) -> Domain:
-    if isinstance(distribution, optuna.distributions.CategoricalDistribution):
-        return Discrete(distribution.choices)
-    interval = IntInterval if isinstance(distribution, optuna.distributions.IntDistribution) else RealInterval
-    return interval(distribution.low, distribution.high, log=distribution.log)

@@ -1,4 +1,4 @@
-"""Trials found elsewhere, written into a log directory as if they had been swept there."""
+"""Write trials found elsewhere into a log directory as if they had been swept there."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def import_into(source: ForeignSweep, logdir: Path | None, config: SweepConfig |
     if not own and logdir is not None:
         config = config.model_copy(update={"sweep": config.sweep.model_copy(update={"logdir": logdir})})
     recipe = {"imported.from": source.name} if own else complete_recipe(config)
-    return _written(source, config, recipe)
+    return _write(source, config, recipe)
 
 
 def _refuse_other_objective(source: ForeignSweep, objective: Objective) -> None:
@@ -125,7 +125,7 @@ def _tables(source: ForeignSweep, logdir: Path | None) -> dict[str, Any]:
     }
 
 
-def _written(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any]) -> ImportResult:
+def _write(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any]) -> ImportResult:
     from gridsearch.writers.tensorboard.events import EpochEvents, EventsWriter
 
     logdir, counts = config.sweep.logdir, {"imported": 0, "known": 0, "outside": 0}
@@ -144,8 +144,8 @@ def _written(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any
                     continue
                 counts["imported"] += 1
                 counts["outside"] += values not in config.search_space
-                session = _following(journal.plan(values), past, last)
-                latest[identity] = _recorded(journal, session, found, config, source.name)
+                session = _next_session(journal.plan(values), past, last)
+                latest[identity] = _record(journal, session, found, config, source.name)
                 sessions.append((latest[identity], found))
         write_experiment_if_new(journal, config, outside=counts["outside"] > 0)
         for record, found in sessions:
@@ -161,8 +161,8 @@ def _written(source: ForeignSweep, config: SweepConfig, recipe: Mapping[str, Any
     return ImportResult(**counts, logdir=str(logdir))
 
 
-def _following(trial: Trial, past: TrialRecord | None, last: SessionRecord | None) -> Session:
-    """The session after those recorded earlier and the last one here: another attempt after a failure, or a repeat."""
+def _next_session(trial: Trial, past: TrialRecord | None, last: SessionRecord | None) -> Session:
+    """Return the session after the last one: another attempt after a failure, or a repeat."""
     if last is None:
         return Session(trial, 0, len(past.sessions) + 1 if past else 1, 0)
     repeat, attempt = last.session.repeat, last.session.attempt
@@ -170,7 +170,7 @@ def _following(trial: Trial, past: TrialRecord | None, last: SessionRecord | Non
 
 
 def _cast(values: Combination, hparams: Iterable[HParam], where: str) -> dict[str, Value]:
-    """The values as the sweep declares them: 64.0 is 64 where ints are declared."""
+    """Return the values as the sweep declares them: 64.0 is 64 where ints are declared."""
     domains, cast = {hparam.name: hparam.domain for hparam in hparams}, dict(values)
     for name in domains.keys() & values.keys():
         value, domain = values[name], domains[name]
@@ -184,9 +184,7 @@ def _cast(values: Combination, hparams: Iterable[HParam], where: str) -> dict[st
     return cast
 
 
-def _recorded(
-    journal: Journal, session: Session, found: ForeignTrial, config: SweepConfig, source: str
-) -> SessionRecord:
+def _record(journal: Journal, session: Session, found: ForeignTrial, config: SweepConfig, source: str) -> SessionRecord:
     began = found.began or time.time()
     ended = found.ended or began
     origin = {"imported": source}

@@ -1,4 +1,4 @@
-"""For those who come from KerasTuner: its ``build_model(hp)`` and its oracles, with a record that survives.
+"""Bring KerasTuner's users along: its ``build_model(hp)`` and its oracles, with a record that survives.
 
 from gridsearch.kerastuner import Tuner
 
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
 
 
 def trained_by_script(values: object, report: object) -> None:
-    """What trained the trials of a tuner's record, which only its own script can do again.
+    """Refuse to train: the trials of a tuner's record can be trained again by its own script only.
 
     Raises:
         NotImplementedError: always.

@@ -1,4 +1,4 @@
-"""Asks a ``build_model(hp)`` what it declares: ``python -m gridsearch.kerastuner.discovery MODULE:FUNCTION FOLDER``.
+"""Ask a ``build_model(hp)`` what it declares: ``python -m gridsearch.kerastuner.discovery MODULE:FUNCTION FOLDER``.
 
 A process of its own, because the model must be built for it, and a process that plans does not wake TensorFlow. The
 last line of its output is JSON: ``{"grids": [...]}`` as [hparams] of a sweep file would have them, ``{"grids": null}``
@@ -23,7 +23,7 @@ __all__ = ["declare_grids"]
 
 
 def declare_grids(build: Callable[..., Any]) -> list[list[HParam]]:
-    """The HParams that a ``build_model(hp)`` declares in any of its conditional scopes.
+    """Return the HParams that a ``build_model(hp)`` declares in any of its conditional scopes.
 
     Raises:
         ValueError: names clash.
@@ -31,12 +31,13 @@ def declare_grids(build: Callable[..., Any]) -> list[list[HParam]]:
     """
     import keras_tuner
 
+    from gridsearch.strategies.kerastuner_internals import visit_all_branches
     from gridsearch.training.hyperparameters import Hyperparameters
 
     build(Hyperparameters())  # complains of names that clash
     oracle = keras_tuner.Oracle()
     half_a_tuner = SimpleNamespace(oracle=oracle, hypermodel=SimpleNamespace(build=build))
-    keras_tuner.engine.base_tuner.BaseTuner._activate_all_conditions(half_a_tuner)
+    visit_all_branches(half_a_tuner)
     return grids_from_space(oracle.get_space().space)
 
 

@@ -1,4 +1,4 @@
-"""What a ``build_model(hp)`` declares, as HParams.
+"""Read what a ``build_model(hp)`` declares as HParams.
 
 hp.Choice                      its values
 hp.Boolean, hp.Fixed           False and True; the value
@@ -29,7 +29,7 @@ Fixed = Mapping[str, tuple[Value, ...]]
 
 
 def grids_from_space(declared: Iterable[Any]) -> list[list[HParam]]:
-    """The HParams of a space, as one grid, or as several where scopes are conditional.
+    """Return the HParams of a space, as one grid, or as several where scopes are conditional.
 
     Args:
         declared: KerasTuner's ``HyperParameters.space``: parents before those that depend on them.
@@ -45,7 +45,7 @@ def grids_from_space(declared: Iterable[Any]) -> list[list[HParam]]:
 
 
 def cast_as_declared(values: Mapping[str, Any], grids: Iterable[Sequence[HParam]]) -> dict[str, Value]:
-    """Values as the grids have them, without KerasTuner's own: its 0.1 + 2 * 0.1 is the 0.3 of a list."""
+    """Return values as the grids have them, without KerasTuner's own: its 0.1 + 2 * 0.1 is the 0.3 of a list."""
     domains: dict[str, list[Domain]] = {}
     for hparam in (hparam for grid in grids for hparam in grid):
         domains.setdefault(hparam.name, []).append(hparam.domain)
@@ -113,7 +113,7 @@ def _domain(hp: Any) -> Domain:
 
 
 def _steps(hp: Any, dtype: type[Value]) -> Iterable[Value]:
-    """Every value from the minimum on, or down from the maximum with ``reverse_log``; the other end where it is one."""
+    """Return every value from the minimum up, or from the maximum down with ``reverse_log``; both ends if met."""
     low, high, step = hp.min_value, hp.max_value, hp.step
     if hp.sampling == "linear":
         steps = [low + n * step for n in range(math.floor((high - low) / step + 1e-8) + 1)]
@@ -124,5 +124,5 @@ def _steps(hp: Any, dtype: type[Value]) -> Iterable[Value]:
 
 
 def _kind(hp: Any) -> str:
-    """Which of KerasTuner's it is."""
+    """Return which of KerasTuner's it is."""
     return str(getattr(hp, "kind", type(hp).__name__))  # read from a file, it says so itself

@@ -1,6 +1,6 @@
 """Record a tuner's trials: sweep.db first, then TensorBoard, then other writers.
 
-The tuner's own process is the runner here. What the oracle was told is kept with each session, under the number of the
+The tuner's own process is the runner here. What the oracle has heard is kept with each session, under the number of the
 oracle's trial, so that a fresh oracle can be brought to where the killed one stood.
 """
 
@@ -47,7 +47,7 @@ class Recording:
     Args:
         config: as the record keeps it.
         recipe: what besides the values decides a result.
-        writers: told after TensorBoard; those that are named, from a process of their own.
+        writers: notified after TensorBoard's; those that are named, from a process of their own.
 
     Raises:
         LogdirError: it is another runner's, of another recipe, or cannot be written.
@@ -61,9 +61,9 @@ class Recording:
             write_experiment_if_new(self._journal, config)
             self._events = EventsWriter(self._journal.logdir, config.objective)
             self._isolated = {name: self._isolate(name) for name in writers if isinstance(name, str)}
-            told = [self._isolated[writer] if isinstance(writer, str) else writer for writer in writers]
+            others = [self._isolated[writer] if isinstance(writer, str) else writer for writer in writers]
             origin = {"host": socket.gethostname()}
-            self._book = SessionBook(self._journal, [self._events, *told], provenance=origin, warn=_warn)
+            self._book = SessionBook(self._journal, [self._events, *others], provenance=origin, warn=_warn)
             self._book.deliver_abandoned()
         except BaseException:
             self._journal.close()
@@ -93,7 +93,7 @@ class Recording:
         return wanted if seed is None else int(seed)
 
     def oracle_entries(self) -> dict[int, tuple[str, OracleEntry]]:
-        """Return what the oracle was told of each of its trials that have ended: number -> session, entry."""
+        """Return what the oracle has heard of each of its trials that have ended: number -> session, entry."""
         return {
             entry.number: (session.name, entry)
             for session in self._journal.record().sessions
@@ -161,7 +161,7 @@ class Recording:
 
     @property
     def reported(self) -> bool:
-        """Whether the session that runs has told of an epoch."""
+        """Whether the session that runs has reported an epoch."""
         return bool(self._epochs)
 
     def summary(self, final: Mapping[str, float]) -> dict[str, float]:
@@ -179,7 +179,7 @@ class Recording:
         return {name: value for name, value in metrics.items() if exact == validations or name != validations}
 
     def end(self, outcome: Outcome, entry: OracleEntry | None = None) -> None:
-        """Record how the session that runs has ended, with what the oracle is about to be told of it."""
+        """Record how the session that runs has ended, with what the oracle is about to hear of it."""
         if self._current is None:
             return
         session, self._current = self._current, None

@@ -3,7 +3,7 @@
     search(x, y, ...)   bring the oracle to where the record stands ──► KerasTuner's own loop
     on_trial_begin      recorded as running
     on_epoch_end        an epoch in the record, curves in TensorBoard
-    on_trial_end        recorded with its metrics, then the oracle is told
+    on_trial_end        recorded with its metrics, then the oracle hears of it
 
 KerasTuner's own state files are not read again: a fresh oracle is asked again, and answered from the record.
 """
@@ -29,6 +29,7 @@ from gridsearch.hparams.tables import hparam_table
 from gridsearch.kerastuner.domains import OURS, cast_as_declared, grids_from_space
 from gridsearch.kerastuner.recording import Recording
 from gridsearch.record.database import DATABASE
+from gridsearch.strategies.kerastuner_internals import keep_no_files, reseed
 from gridsearch.trials import FailureKind, OracleEntry, Outcome, Status, is_finite
 from gridsearch.writers import Writer
 
@@ -48,7 +49,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         oracle: any of KerasTuner's, or an own; fresh.
         hypermodel: ``build_model(hp)``, or a ``keras_tuner.HyperModel``.
         logdir: the log directory: sweep.db, TensorBoard's event files, and KerasTuner's checkpoints.
-        writers: who is told besides TensorBoard: writers, or the names of installed ones, ``wandb`` and ``mlflow``.
+        writers: besides TensorBoard's: writers, or the names of installed ones, ``wandb`` and ``mlflow``.
         overwrite: remove a record that is there, and begin anew.
         kwargs: what ``keras_tuner.Tuner`` takes; ``directory`` and ``project_name`` make a log directory, too.
 
@@ -74,7 +75,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         self._writers, self._recording = tuple(writers), None
         self._names: dict[int, str] = {}
         """The session of each of the oracle's trials."""
-        oracle.save = oracle._save_trial = lambda *trial: None  # its state is the record
+        keep_no_files(oracle)
         super().__init__(oracle, hypermodel, directory=str(self.logdir), project_name="keras_tuner", **kwargs)
         self._check_names()
 
@@ -93,7 +94,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
     # The search.
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """Search, or go on with what is left.
+        """Search, or resume the search that was cut off.
 
         Args:
             fit_args: what ``run_trial`` takes: training data, usually.
@@ -107,7 +108,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         if not self.oracle.get_space().space:
             cure = "Give the tuner a hypermodel, or declare them with the oracle's hyperparameters=."
             raise UserError("no hyperparameter has been declared before the search", where="Tuner", cure=cure)
-        config = SweepConfig.validate_tables(self._tables(), where="Tuner", folder=Path.cwd())
+        config = SweepConfig.validate_tables(self.sweep_tables(), where="Tuner", folder=Path.cwd())
         self._recording = Recording(config, _recipe(fit_args, fit_kwargs), self._writers)
         try:
             self._take_over(self._recording)
@@ -126,8 +127,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             self._recording.close()
             self._recording = None
 
-    def _tables(self) -> dict[str, Any]:
-        """The search as a sweep file would have it, for whoever reads the record."""
+    def sweep_tables(self) -> dict[str, Any]:
+        """Return the search as a sweep file would have it, for whoever reads the record."""
         grids = [{h.name: hparam_table(h) for h in grid} for grid in grids_from_space(self.oracle.get_space().space)]
         objective, training = self.oracle.objective, {}
         sweep: dict[str, Any] = {"strategy": "random", "trials": self.oracle.max_trials or _most_trials(self.oracle)}
@@ -161,15 +162,15 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
             self.oracle.verbose = verbose
 
     def save(self) -> None:
-        """Nothing: the record has it already."""
+        """Do nothing: the record has it already."""
 
     def reload(self) -> None:
-        """Nothing: ``search`` reads the record."""
+        """Do nothing: ``search`` reads the record."""
 
     # A trial.
 
     def on_trial_begin(self, trial: Any) -> None:
-        """A trial is recorded as running."""
+        """Record that a trial runs."""
         super().on_trial_begin(trial)
         if self._recording is not None:
             self._names[int(trial.trial_id)] = self._recording.begin(self._combination(trial))
@@ -179,13 +180,13 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         return Combination(cast_as_declared(trial.hyperparameters.values, grids))
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """An epoch is recorded."""
+        """Record an epoch."""
         super().on_epoch_end(trial, model, epoch, logs=logs)
         if self._recording is not None:
             self._recording.epoch(epoch, self._with_objective(logs or {}))
 
     def _with_objective(self, logs: Mapping[str, Any]) -> dict[str, Any]:
-        """The logs, with the sum that several objectives come to."""
+        """Return the logs, with the sum that several objectives come to."""
         objective = self.oracle.objective
         missing = objective.name not in logs and hasattr(objective, "name_to_direction")
         sums = {objective.name: objective.get_value(logs)} if missing and objective.has_value(logs) else {}
@@ -218,12 +219,12 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         return super()._build_and_fit_model(trial, *args, **kwargs)
 
     def _run_and_update_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """As KerasTuner does, with a look at what ``run_trial``, whoever wrote it, returns."""
+        """Run a trial as KerasTuner does, and look at what ``run_trial``, whoever wrote it, returns."""
         run_trial = self.run_trial
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             results = run_trial(*args, **kwargs)
-            self._look_at(results)
+            self._check_results(results)
             return results
 
         self.run_trial = watched  # type: ignore[method-assign]
@@ -232,7 +233,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         finally:
             del self.run_trial
 
-    def _look_at(self, results: Any) -> None:
+    def _check_results(self, results: Any) -> None:
         histories = [r for r in (results if isinstance(results, list) else [results]) if hasattr(r, "history")]
         objective = self.oracle.objective
         for history in histories:
@@ -248,7 +249,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
                 self._recording.epoch(epoch, self._with_objective(logs))
 
     def on_trial_end(self, trial: Any) -> None:
-        """The trial is recorded with what came of it; then the oracle is told."""
+        """Record what came of the trial, then let the oracle hear of it."""
         if self._recording is not None:
             self._record_end(self._recording, trial)
         super().on_trial_end(trial)
@@ -274,7 +275,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
     # Models.
 
     def get_trial_dir(self, trial_id: str) -> str:
-        """Where KerasTuner keeps a trial's weights: by its number, however many there are to be."""
+        """Return where KerasTuner keeps a trial's weights: by its number, however many there are to be."""
         folder = Path(self.project_dir) / f"trial_{int(trial_id):04d}"
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder)
@@ -286,7 +287,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
         model.save(file)
 
     def load_model(self, trial: Any) -> Any:
-        """A trial's model: what ``save_model`` kept, or the weights of its best epoch."""
+        """Return a trial's model: what ``save_model`` kept, or the weights of its best epoch."""
         file = self._model_file(trial.trial_id)
         if file.exists():
             from gridsearch.training.models import load_model
@@ -303,13 +304,11 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner is not typed
 def _reseed(oracle: Any, seed: int) -> None:
     """Let an oracle that has not been asked yet draw as one of this seed does."""
     if oracle.seed != seed and not oracle.trials:
-        oracle.seed = oracle._seed_state = seed
-        if hasattr(oracle, "gpr"):
-            oracle._random_state, oracle.gpr = np.random.RandomState(seed), oracle._make_gpr()
+        reseed(oracle, seed)
 
 
 def _most_trials(oracle: Any) -> int:
-    """How many trials an oracle that was given no limit makes at most; 1 if nobody knows, and more as they come."""
+    """Return how many trials an oracle without a limit makes at most; 1 if nobody knows, and more as they come."""
     grid = isinstance(oracle, keras_tuner.oracles.GridSearchOracle)
     return math.prod(len(list(hp.values)) for hp in oracle.get_space().space) if grid else 1
 
@@ -319,18 +318,19 @@ def _by_epoch(history: Mapping[str, Sequence[float]]) -> Iterable[dict[str, floa
 
 
 def _recipe(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a search is given, by name: numbers as they are, arrays by their digest."""
+    """Return what a search is given, by name: numbers as they are, arrays by their digest."""
     named = {str(n): value for n, value in enumerate(args)} | dict(kwargs)
-    return {f"search.{name}": _digest(value) for name, value in named.items() if name not in NOT_DECIDING}
+    return {f"search.{name}": digest(value) for name, value in named.items() if name not in NOT_DECIDING}
 
 
-def _digest(value: Any) -> Any:
+def digest(value: Any) -> Any:
+    """Return a value that a record can hold in place of an argument of ``search``: itself, or a digest of it."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return [_digest(item) for item in value]
+        return [digest(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _digest(item) for key, item in value.items()}
+        return {str(key): digest(item) for key, item in value.items()}
     if hasattr(value, "__array__"):
         array = np.ascontiguousarray(value)
         content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()  # not its addresses

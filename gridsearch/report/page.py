@@ -11,13 +11,12 @@ import base64
 import hashlib
 import html
 import json
-import os
 from pathlib import Path
 
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.report.assets import script, style
 from gridsearch.report.facts import Facts, collect_facts
-from gridsearch.system.files import explain_os_errors
+from gridsearch.system.files import explain_os_errors, replace_when_whole
 
 __all__ = ["REPORT", "as_json", "page", "write_report"]
 
@@ -74,11 +73,6 @@ def write_report(record: Record, file: Path | None = None, facts: Facts | None =
     file = file or record.logdir
     file = file / REPORT if file.is_dir() else file
     text = page(facts or collect_facts(record, read_epochs(record.logdir)))
-    part = file.with_name(f"{file.name}.part")
-    with explain_os_errors(file):
-        try:
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, file)
-        finally:
-            part.unlink(missing_ok=True)
+    with explain_os_errors(file), replace_when_whole(file) as part:
+        part.write_text(text, encoding="utf-8")
     return file

@@ -126,7 +126,7 @@ class SweepPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard is
         return head[:-1].encode() + b', "facts": ' + facts + b"}"
 
     def _lock_of(self, name: str) -> threading.Lock:
-        """Return the lock by which a sweep's page is made once at a time: windows must not slow trials down."""
+        """Return the lock by which one page of a sweep is made at a time: trials need the processors."""
         with self._lock:
             return self._locks.setdefault(name, threading.Lock())
 

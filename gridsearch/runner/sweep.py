@@ -166,7 +166,7 @@ def _sweep(
                 raise Interrupted("interrupted: the same command goes on from here") from None
         with (
             _isolated_writers(config, before, warn) as isolated,
-            closing(_executor(config, stop, plan)) as executor,
+            closing(make_executor(config, stop, plan)) as executor,
             closing(EventsWriter(logdir, config.objective)) as events,
         ):
             if isinstance(strategy, SupportsVerdicts) and not isinstance(executor, SupportsAnswers):
@@ -205,7 +205,8 @@ def _isolated_writers(config: SweepConfig, record: Record, warn: Callable[[str],
         ]
 
 
-def _executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executor:
+def make_executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executor:
+    """Return the executor that the sweep names, with as many slots as there is work for."""
     if config.sweep.executor == "inline":
         return InlineExecutor(stop.interrupts)
     from gridsearch.executors.placement import choose_places

@@ -1,15 +1,15 @@
-"""Which combinations come next: one file per kind, all of them ``Strategy``.
+"""Decide which combinations come next: one file for each kind of ``Strategy``.
 
     runner                          strategy
-      tell(completed trials) ──────►           on resume, every fact that is known
+      tell(completed trials) ──────►           on resume, every trial that is recorded
       ask() ───────────────────────►           values of a combination never proposed before
       tell(trial with its results) ►
       ask() ───────────────────────► None      nothing more, ever
       ask() ───────────────────────► WAIT      nothing until something running has ended
 
 A strategy that ``SupportsVerdicts`` also hears of every epoch. It may stop the trial, or pause it at a rung with its
-checkpoint. A paused trial resumes when its combination is asked for once more; when a sweep is resumed, the epochs of
-such trials are told first.
+checkpoint. A paused trial resumes when its combination is asked for once more; when a sweep is resumed, the strategy
+hears the epochs of such trials first.
 
       report(session, epoch, value) ► PAUSE
       ask() ───────────────────────►           values of a paused combination: it resumes
@@ -30,7 +30,7 @@ __all__ = ["WAIT", "Strategy", "SupportsExplanation", "SupportsVerdicts", "Wait"
 
 
 class Wait(Enum):
-    """The answer of a strategy that can propose more only after it is told more."""
+    """The answer of a strategy that can propose more only after it hears more."""
 
     WAIT = "wait"
 
@@ -42,13 +42,13 @@ class Strategy(Protocol):
     """Proposes combinations and learns what became of them."""
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """The next combination, cast by its domains and never one that was proposed or told before.
+        """Return the next combination, cast by its domains and never one that it has proposed or heard of before.
 
-        Unless it was put aside, see ``SupportsVerdicts``.
+        Unless it is paused, see ``SupportsVerdicts``.
         """
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial and how it stands: planned in an earlier run, or ended just now, also when it failed."""
+        """Hear of a trial: planned in an earlier run, or ended just now, also when it failed."""
 
 
 @runtime_checkable
@@ -56,7 +56,7 @@ class SupportsVerdicts(Protocol):
     """A strategy that looks at running trials."""
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
-        """A session's objective after an epoch, from 0; what is to become of it. On resume the answer is not heard."""
+        """Return what becomes of a session, given its objective after an epoch from 0; on resume nobody asks."""
 
 
 @runtime_checkable

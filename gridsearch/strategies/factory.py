@@ -1,4 +1,4 @@
-"""The strategy that a sweep file names, put together; what it needs is imported only when it is chosen."""
+"""Make the strategy that a sweep file names; import what it needs only when it is chosen."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ EXTRAS = {"keras_tuner": "keras-tuner", "sklearn": "keras-tuner", "optuna": "opt
 
 
 def choose_strategy(config: SweepConfig) -> Strategy:
-    """The strategy of a sweep, fresh, with its limit and its pruner around it.
+    """Return the strategy of a sweep, fresh, with its limit and its pruner around it.
 
     Raises:
         UserError: a package is not installed, or there is no such sampler, pruner or option.
     """
-    strategy = _made(config)
+    strategy = _make(config)
     if config.sweep.trials is not None and config.sweep.strategy != "hyperband":  # which counts for itself
         strategy = TrialLimit(strategy, config.search_space, config.sweep.trials)
-    return _pruned(strategy, config) if config.sweep.pruner else strategy
+    return _add_pruner(strategy, config) if config.sweep.pruner else strategy
 
 
-def _made(config: SweepConfig) -> Strategy:
+def _make(config: SweepConfig) -> Strategy:
     name, options, search_space = config.sweep.strategy, config.sweep.options, config.search_space
     if not isinstance(search_space, SearchSpace):
         return GridStrategy(search_space)
@@ -67,10 +67,10 @@ def _of_optuna(name: str, config: SweepConfig, space: SearchSpace, seed: int) ->
     return OptunaStrategy(space, config.objective, seed, sampler, config.sweep.options)
 
 
-def _pruned(strategy: Strategy, config: SweepConfig) -> Strategy:
+def _add_pruner(strategy: Strategy, config: SweepConfig) -> Strategy:
     name, options, objective = str(config.sweep.pruner), config.sweep.pruner_options, config.objective
 
-    def pruned() -> Strategy:
+    def make() -> Strategy:
         if name == "median":
             from gridsearch.strategies.median_stopping import MedianStopping
 
@@ -83,11 +83,11 @@ def _pruned(strategy: Strategy, config: SweepConfig) -> Strategy:
 
         return OptunaPruner(strategy, objective, name.removeprefix(OF_OPTUNA), options)
 
-    return make_or_refuse("sweep.pruner", options, pruned)
+    return make_or_refuse("sweep.pruner", options, make)
 
 
 def make_or_refuse(key: str, options: Mapping[str, Any], make: Callable[[], T]) -> T:
-    """What is made, or what is wrong with its options or missing from this environment."""
+    """Return what is made, or what is wrong with its options or missing from this environment."""
     try:
         return make()
     except UserError:

@@ -1,4 +1,4 @@
-"""The whole space, in its declared order."""
+"""Propose the whole space in its declared order."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class GridStrategy:
         self._known: set[str] = set()
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial exists: its combination need not be proposed."""
+        """Note that a trial exists: its combination need not be proposed."""
         self._known.add(combination_id(self._space.with_defaults(trial.trial.values)))
 
     def ask(self) -> Combination | None:
-        """The next combination without a trial, or None when the space is exhausted."""
+        """Return the next combination without a trial, or None when the space is exhausted."""
         for values in self._rest:
             if combination_id(values) not in self._known:
                 return values

@@ -1,4 +1,4 @@
-"""The runner's side of a strategy: what it is told and asked, and what becomes of it when it raises."""
+"""Wrap a strategy for the runner: what it hears, what it is asked, and what happens when it raises."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Epochs = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 class GuardedStrategy:
-    """A strategy, asked with care; one that has failed is told nothing more.
+    """Wrap a strategy: convert its exceptions to StrategyError and stop calling it afterwards.
 
     Args:
         strategy: fresh.
@@ -30,13 +30,13 @@ class GuardedStrategy:
 
     def __init__(self, strategy: Strategy, objective: Objective, name: str) -> None:
         self._strategy, self._objective, self._name = strategy, objective, name
-        self._judge = strategy if isinstance(strategy, SupportsVerdicts) else None
+        self._verdicts = strategy if isinstance(strategy, SupportsVerdicts) else None
         self._failure: StrategyError | None = None
 
     @property
     def supports_verdicts(self) -> bool:
         """Whether it looks at running trials."""
-        return self._judge is not None
+        return self._verdicts is not None
 
     @property
     def over(self) -> str:
@@ -46,43 +46,43 @@ class GuardedStrategy:
     def take_over(self, trials: Iterable[TrialRecord], epochs: Epochs, unfinished: Collection[int]) -> None:
         """Tell what earlier runs know: each trial's epochs, then the trial; as planned if its number is unfinished."""
         for trial in trials:
-            for session in trial.sessions if self._judge else ():
+            for session in trial.sessions if self._verdicts else ():
                 for epoch, metrics in epochs.get(session.name, {}).items():
                     self.verdict(session.session, epoch, metrics)
             self.tell(TrialRecord(trial.trial, ()) if trial.trial.number in unfinished else trial)
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """What comes next, see ``Strategy``.
+        """Return what comes next, see ``Strategy``.
 
         Raises:
             StrategyError: it has failed.
         """
         if self._failure:
             raise self._failure
-        proposed = self._asked(self._strategy.ask)
+        proposed = self._call(self._strategy.ask)
         return proposed if proposed is None or isinstance(proposed, Wait) else Combination.of(proposed)
 
     def tell(self, trial: TrialRecord) -> None:
-        """How a trial stands.
+        """Pass on how a trial stands.
 
         Raises:
             StrategyError: it has failed.
         """
         if not self._failure:
-            self._asked(self._strategy.tell, trial)
+            self._call(self._strategy.tell, trial)
 
     def verdict(self, session: Session, epoch: int, metrics: Mapping[str, float]) -> Verdict:
-        """What becomes of a session after an epoch; it goes on where there is nobody to judge, or nothing to judge by.
+        """Return what becomes of a session after an epoch; it goes on where nobody gives verdicts, or on no value.
 
         Raises:
             StrategyError: it has failed.
         """
         value = self._objective.of(metrics)
-        if self._judge is None or self._failure or value is None or not is_finite(value):
+        if self._verdicts is None or self._failure or value is None or not is_finite(value):
             return Verdict.GO_ON
-        return self._asked(self._judge.report, session, epoch, value)
+        return self._call(self._verdicts.report, session, epoch, value)
 
-    def _asked(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _call(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return question(*args, **kwargs)
         except GridsearchError:

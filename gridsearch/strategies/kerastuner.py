@@ -1,81 +1,45 @@
-"""KerasTuner's oracles as strategies: Gaussian processes (``bayesian``) and ``hyperband``.
+"""Use KerasTuner's oracles as strategies: Gaussian processes (``bayesian``) and ``hyperband``.
 
-An oracle keeps its state in files of its own, and loses track when it is killed. Here it is made afresh and told the
-facts; what it proposes is taken as numbers of values and of grids, so that neither types nor names can be lost.
+An oracle keeps its state in files of its own, and loses track when it is killed. Here it is made afresh and hears of
+every trial; what it proposes is taken as numbers of values and of grids, so that neither types nor names can be lost.
 """
 
 from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras_tuner
-from keras_tuner.engine import trial as oracle_trials
 
 from gridsearch.hparams.combination import Combination, combination_id
-from gridsearch.hparams.domain import Discrete, Domain, IntInterval, RealInterval
+from gridsearch.hparams.domain import Discrete, IntInterval, RealInterval
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import WAIT, Wait
+from gridsearch.strategies.kerastuner_internals import add_trial, keep_no_files
+from gridsearch.strategies.parameters import GRID, ParameterCodec
 from gridsearch.strategies.random import RandomStrategy
 from gridsearch.trials import Objective, Session, TrialRecord, Verdict
 
 __all__ = ["BayesianStrategy", "HyperbandStrategy"]
 
-GRID = "grid"
-"""What says which of several grids a combination is of; names within are numbered, so that none can clash with it."""
-
 FOREVER = 10**9
 
 
-class _Language:
-    """Combinations as KerasTuner has them, and back.
-
-    A list of values becomes the number of a value: KerasTuner would make ints of bools, and holds a Gaussian process
-    over numbers in either case.
-    """
-
-    def __init__(self, space: SearchSpace) -> None:
-        self._space = space
-        self.hyperparameters = keras_tuner.HyperParameters()
-        several = len(space.grids) > 1
-        if several:
-            self.hyperparameters.Int(GRID, 0, len(space.grids) - 1)
-        for number, grid in enumerate(space.grids):
-            for hparam in grid:
-                parent = {"parent_name": GRID, "parent_values": [number]} if several else {}
-                self._declare(f"{number}/{hparam.name}", hparam.domain, parent)
-
-    def _declare(self, name: str, domain: Domain, parent: Mapping[str, Any]) -> None:
+def _declare(codec: ParameterCodec) -> keras_tuner.HyperParameters:
+    """Return a codec's parameters as KerasTuner's hyperparameters: lists as the numbers of their values."""
+    declared = keras_tuner.HyperParameters()
+    if codec.grids > 1:
+        declared.Int(GRID, 0, codec.grids - 1)
+    for parameter in codec:
+        name, domain = parameter.name, parameter.domain
+        parent = {"parent_name": GRID, "parent_values": [parameter.grid]} if codec.grids > 1 else {}
         if isinstance(domain, Discrete):
-            self.hyperparameters.Int(name, 0, len(domain.values) - 1, **parent)
+            declared.Int(name, 0, len(domain.values) - 1, **parent)
         elif isinstance(domain, IntInterval | RealInterval):
-            declare = self.hyperparameters.Int if isinstance(domain, IntInterval) else self.hyperparameters.Float
+            declare = declared.Int if isinstance(domain, IntInterval) else declared.Float
             declare(name, domain.min_value, domain.max_value, sampling="log" if domain.log else "linear", **parent)
-
-    def combination(self, values: Mapping[str, Any]) -> Combination:
-        """What an oracle proposes, as a combination."""
-        number = int(values.get(GRID, 0))
-        found = {}
-        for hparam in self._space.grids[number]:
-            value = values[f"{number}/{hparam.name}"]
-            domain = hparam.domain
-            found[hparam.name] = domain.values[int(value)] if isinstance(domain, Discrete) else domain.cast(value)
-        return Combination(found)
-
-    def values(self, combination: Combination) -> dict[str, Any]:
-        """A combination as an oracle would have proposed it; it must be of the space."""
-        for number, grid in enumerate(self._space.grids):
-            if set(combination) == {h.name for h in grid} and all(combination[h.name] in h.domain for h in grid):
-                found: dict[str, Any] = {GRID: number} if len(self._space.grids) > 1 else {}
-                for h in grid:
-                    value = combination[h.name]
-                    found[f"{number}/{h.name}"] = (
-                        h.domain.values.index(value) if isinstance(h.domain, Discrete) else value
-                    )
-                return found
-        raise ValueError(f"{dict(combination)!r} is not of the space")
+    return declared
 
 
 def _objective(objective: Objective) -> keras_tuner.Objective:
@@ -110,12 +74,13 @@ class BayesianStrategy:
         **options: Any,
     ) -> None:
         self._space, self._objective, self._seed, self._options = space, objective, seed, options
-        self._language = _Language(space)
-        self._initial = num_initial_points or max(3, 3 * len(self._language.hyperparameters.space))
+        self._codec = ParameterCodec(space)
+        self._declared = _declare(self._codec)
+        self._initial = num_initial_points or max(3, 3 * len(self._declared.space))
         self._random = RandomStrategy(space, seed)
         self._running: dict[str, Combination] = {}
         self._results: dict[str, tuple[int, Combination, float]] = {}
-        self._oracle()  # an option that it does not know is told now
+        self._oracle()  # an option that it does not know is refused now
 
     @property
     def over(self) -> str:
@@ -125,14 +90,14 @@ class BayesianStrategy:
     def _oracle(self) -> Any:
         return keras_tuner.oracles.BayesianOptimizationOracle(
             objective=_objective(self._objective),
-            hyperparameters=self._language.hyperparameters.copy(),
+            hyperparameters=self._declared.copy(),
             num_initial_points=1,
             seed=1 + (self._seed + len(self._random.known)) % (2**31 - 1),
             **self._options,
         )
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial is planned or ended; one without a result only will not be proposed again."""
+        """Hear that a trial is planned or ended; one without a result is only not proposed again."""
         values = self._space.with_defaults(trial.trial.values)
         identity, value = combination_id(values), trial.mean(self._objective.metric)
         self._random.tell(trial)
@@ -143,7 +108,7 @@ class BayesianStrategy:
             self._running[identity] = values
 
     def ask(self) -> Combination | None:
-        """The best guess, or a random point while little is known, or if the guess has been tried."""
+        """Return the best guess, or a random point while little is known, or if the guess has been tried."""
         values = self._guess() if len(self._results) >= self._initial else None
         if values is None or values not in self._space or combination_id(values) in self._random.known:
             values = self._random.ask()
@@ -161,13 +126,10 @@ class BayesianStrategy:
             oracle.ongoing_trials[identity] = self._put(oracle, identity, values, "RUNNING")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a kernel whose length scale is at its bound: what scikit-learn says of it
-            return self._language.combination(oracle.populate_space("next")["values"])
+            return self._codec.decode(oracle.populate_space("next")["values"])
 
     def _put(self, oracle: Any, name: str, values: Combination, status: str) -> Any:
-        hyperparameters = self._language.hyperparameters.copy()
-        hyperparameters.values = self._language.values(values)
-        oracle.trials[name] = oracle_trials.Trial(hyperparameters, trial_id=name, status=status)
-        return oracle.trials[name]
+        return add_trial(oracle, self._declared.copy(), self._codec.encode(values), name, status)
 
 
 class HyperbandStrategy:
@@ -200,17 +162,17 @@ class HyperbandStrategy:
         **options: Any,
     ) -> None:
         self._space, self._objective, self._epochs, self._most = space, objective, epochs, trials
-        self._language = _Language(space)
+        self._codec = ParameterCodec(space)
         self._oracle = keras_tuner.oracles.HyperbandOracle(
             objective=_objective(objective),
             max_epochs=epochs,
             seed=1 + seed,
-            hyperparameters=self._language.hyperparameters,
+            hyperparameters=_declare(self._codec),
             max_consecutive_failed_trials=FOREVER,
             **options,
         )
         self._oracle.verbose = 0
-        self._oracle.save = self._oracle._save_trial = lambda *trial: None  # its files: see the module's docstring
+        keep_no_files(self._oracle)
         self._slots = itertools.count()
         self._curves: dict[str, dict[int, float]] = {}
         """The objective of each trial after so many epochs."""
@@ -223,7 +185,7 @@ class HyperbandStrategy:
         self._tried: set[str] = set()
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial is planned, put aside at its rung, or ended."""
+        """Hear that a trial is planned, paused at its rung, or ended."""
         identity = combination_id(self._space.with_defaults(trial.trial.values))
         if not trial.sessions:
             self._planned.add(identity)
@@ -235,7 +197,7 @@ class HyperbandStrategy:
             self._settle(identity, self._open.pop(identity))
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
-        """At the end of the epochs that the oracle gave it, a trial is put aside."""
+        """Pause a trial at the end of the epochs that the oracle gave it."""
         identity, done = combination_id(self._space.with_defaults(session.trial.values)), epoch + 1
         self._curves.setdefault(identity, {})[done] = value
         while identity in self._planned and identity not in self._open and len(self._ready) < 2:
@@ -247,17 +209,17 @@ class HyperbandStrategy:
         return Verdict.PAUSE if budget <= done < self._epochs else Verdict.GO_ON
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """A new trial, or one that is promoted; WAIT while a rung is not complete."""
+        """Return a new trial, or one that is promoted; WAIT while a rung is not complete."""
         return self._ready.pop(0) if self._ready else self._next()
 
     def _next(self) -> Combination | Literal[Wait.WAIT] | None:
         while True:
-            proposed = self._created()
+            proposed = self._create_trial()
             if proposed.status == "STOPPED":
                 return WAIT if self._open else None
             if proposed.status == "IDLE":
                 return WAIT
-            values = self._language.combination(proposed.hyperparameters.values)
+            values = self._codec.decode(proposed.hyperparameters.values)
             identity = combination_id(values)
             if values not in self._space or self._too_many(identity):
                 self._end(proposed, None)
@@ -271,7 +233,7 @@ class HyperbandStrategy:
             if identity not in self._planned:
                 return values
 
-    def _created(self) -> Any:
+    def _create_trial(self) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the oracle asks threading for its old names
             return self._oracle.create_trial(f"slot {next(self._slots)}")

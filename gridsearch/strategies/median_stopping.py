@@ -1,4 +1,4 @@
-"""The median rule: a trial that is worse than half of the others were after as many epochs is stopped.
+"""Stop trials by the median rule: a trial that is worse than half of the others were after as many epochs is stopped.
 
 Golovin and others, "Google Vizier: A Service for Black-Box Optimization" (2017), section 3.2: a trial's best objective
 up to an epoch is compared with the median of the running means of the others' objectives up to that epoch. Here their
@@ -44,16 +44,16 @@ class MedianStopping:
         return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """What the strategy proposes."""
+        """Return what the strategy proposes."""
         return self._strategy.ask()
 
     def tell(self, trial: TrialRecord) -> None:
-        """Whoever was trained to the end is what others are compared with."""
+        """Note which sessions were trained to their end: others are compared with them."""
         self._finished |= {session.name for session in trial.results if session.status is Status.COMPLETED}
         self._strategy.tell(trial)
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
-        """Whether the session keeps up with the median of those that are finished."""
+        """Return whether the session keeps up with the median of those that are finished."""
         curve = self._best.setdefault(session.name, [])
         better = not curve or self._objective.better(value, curve[-1])
         curve += [value if better else curve[-1]] * (epoch + 1 - len(curve))

@@ -1,7 +1,8 @@
-"""Optuna's samplers as strategies, and its pruners around any strategy.
+"""Use Optuna's samplers as strategies, and its pruners around any strategy.
 
 A sampler keeps its state in its study. A fresh one is asked again, and answered from the record where the record knows
-the answer: so it comes to where the old one stood. What it never asks for (of another seed, or imported) it is told.
+the answer: so it comes to where the old one stood. It hears at the
+end of what it never asks for, such as an imported trial.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ import optuna
 from optuna.trial import TrialState
 
 from gridsearch.hparams.combination import Combination, combination_id
-from gridsearch.hparams.domain import Discrete, Domain, HParam, IntInterval
 from gridsearch.hparams.search_space import SearchSpace
 from gridsearch.strategies import Strategy, SupportsExplanation, Wait
+from gridsearch.strategies.optuna_distributions import distribution_of
+from gridsearch.strategies.optuna_internals import suggest
+from gridsearch.strategies.parameters import GRID, ParameterCodec
 from gridsearch.trials import Objective, Session, Status, TrialRecord, Verdict
 
 __all__ = ["OptunaPruner", "OptunaStrategy"]
-
-GRID = "grid"
-"""Which of several grids; the names of HParams are numbered, so that none can clash with it."""
 
 MOST_REPEATS = 20
 """Proposals in a row that had been made before, after which a random combination takes their place."""
@@ -35,8 +35,8 @@ def _study(objective: Objective, **kind: Any) -> optuna.Study:
     return optuna.create_study(direction="maximize" if objective.maximize else "minimize", **kind)
 
 
-def _made(module: Any, name: str, options: Mapping[str, Any], **defaults: Any) -> Any:
-    """An object of a class of Optuna's.
+def _make(module: Any, name: str, options: Mapping[str, Any], **defaults: Any) -> Any:
+    """Return an object of a class of Optuna's.
 
     Raises:
         ValueError: there is no such class.
@@ -74,40 +74,41 @@ class OptunaStrategy:
         self, space: SearchSpace, objective: Objective, seed: int, sampler: str, options: Mapping[str, Any]
     ) -> None:
         self._space, self._objective, self.over = space, objective, ""
-        self._study = _study(objective, sampler=_made(optuna.samplers, sampler, options, seed=seed))
+        self._codec = ParameterCodec(space)
+        self._study = _study(objective, sampler=_make(optuna.samplers, sampler, options, seed=seed))
         self._random = space.sample(seed)
-        self._facts: dict[str, TrialRecord] = {}
+        self._heard: dict[str, TrialRecord] = {}
         self._planned: set[str] = set()
         self._seen: set[str] = set()
         self._open: dict[str, optuna.Trial] = {}
         self._repeats = 0
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial is planned or ended."""
+        """Hear that a trial is planned or ended."""
         identity = combination_id(self._space.with_defaults(trial.trial.values))
         if not trial.sessions:
             self._planned.add(identity)
             return
         self._planned.discard(identity)
-        self._facts[identity] = trial
+        self._heard[identity] = trial
         if identity in self._open:
             self._learn(self._open.pop(identity), trial)
 
     def ask(self) -> Combination | None:
-        """What the sampler proposes, or a random combination where it only repeats itself; None when all are known."""
+        """Return what the sampler proposes, or a random combination where it repeats itself; None at the end."""
         while True:
             trial = self._trial()
             if trial is None:
                 size = self._space.size
                 self.over = f"space exhausted: {size} of {size}" if size is not None else "space exhausted"
                 return None
-            values = self._suggested(trial)
+            values = self._suggest_combination(trial)
             identity = combination_id(values)
             allowed = values in self._space
             self._repeats = 0 if allowed and identity not in self._seen else self._repeats + 1
-            known = identity in self._facts or identity in self._seen or identity in self._planned
+            known = identity in self._heard or identity in self._seen or identity in self._planned
             if allowed and not known:
-                self._tell_what_was_never_asked()
+                self._add_what_was_never_asked()
                 self._seen.add(identity)
                 self._open[identity] = trial
                 return values
@@ -115,8 +116,8 @@ class OptunaStrategy:
 
     def _answer(self, trial: optuna.Trial, identity: str, allowed: bool) -> None:
         """Answer the sampler at once: from the record, or that this one is of no use."""
-        if allowed and identity in self._facts:
-            self._learn(trial, self._facts[identity])
+        if allowed and identity in self._heard:
+            self._learn(trial, self._heard[identity])
         elif allowed and identity in self._planned and identity not in self._seen:
             self._open[identity] = trial
         else:
@@ -129,83 +130,45 @@ class OptunaStrategy:
         for values in self._random:
             if combination_id(values) not in self._seen:
                 self._repeats = 0
-                self._study.enqueue_trial(self._parameters(values))
+                self._study.enqueue_trial(self._codec.encode(values))
                 return self._study.ask()
         return None
 
-    def _tell_what_was_never_asked(self) -> None:
-        for identity, fact in self._facts.items():
-            values = self._space.with_defaults(fact.trial.values)
-            value = fact.mean(self._objective.metric)
+    def _add_what_was_never_asked(self) -> None:
+        for identity, heard in self._heard.items():
+            values = self._space.with_defaults(heard.trial.values)
+            value = heard.mean(self._objective.metric)
             if identity in self._seen or values not in self._space:
                 continue
             self._seen.add(identity)
             if value is not None:
-                number, grid = self._grid_of(values)
-                distributions = {f"{number}/{h.name}": _distribution(h.domain) for h in grid}
-                if len(self._space.grids) > 1:
-                    distributions[GRID] = optuna.distributions.CategoricalDistribution(range(len(self._space.grids)))
-                told = optuna.trial.create_trial(
-                    params=self._parameters(values), distributions=distributions, value=value
+                parameters = self._codec.of_grid(self._codec.grid_of(values))
+                distributions = {parameter.name: distribution_of(parameter.domain) for parameter in parameters}
+                if self._codec.grids > 1:
+                    distributions[GRID] = optuna.distributions.CategoricalDistribution(range(self._codec.grids))
+                known = optuna.trial.create_trial(
+                    params=self._codec.encode(values), distributions=distributions, value=value
                 )
-                self._study.add_trial(told)
+                self._study.add_trial(known)
 
-    def _learn(self, trial: optuna.Trial, fact: TrialRecord) -> None:
-        value = fact.mean(self._objective.metric)
+    def _learn(self, trial: optuna.Trial, heard: TrialRecord) -> None:
+        value = heard.mean(self._objective.metric)
         if value is None:
             self._study.tell(trial, state=TrialState.FAIL)
-        elif fact.status is Status.STOPPED:
-            trial.report(value, max(s.outcome.epochs or 1 for s in fact.results))
+        elif heard.status is Status.STOPPED:
+            trial.report(value, max(s.outcome.epochs or 1 for s in heard.results))
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._study.tell(trial, value)
 
-    # Combinations as Optuna has them: lists of values by number, names by grid.
-
-    def _suggested(self, trial: optuna.Trial) -> Combination:
-        several, number = len(self._space.grids) > 1, 0
+    def _suggest_combination(self, trial: optuna.Trial) -> Combination:
+        number = 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a sampler falls back to random for a list of values
-            if several:
-                number = trial.suggest_categorical(GRID, range(len(self._space.grids)))
-            grid = self._space.grids[number]
-            return Combination({h.name: _suggest(trial, f"{number}/{h.name}", h) for h in grid})
-
-    def _grid_of(self, values: Combination) -> tuple[int, tuple[HParam, ...]]:
-        for number, grid in enumerate(self._space.grids):
-            if set(values) == {h.name for h in grid} and all(values[h.name] in h.domain for h in grid):
-                return number, grid
-        raise ValueError(f"{dict(values)!r} is not of the space")
-
-    def _parameters(self, values: Combination) -> dict[str, Any]:
-        number, grid = self._grid_of(values)
-        found: dict[str, Any] = {GRID: number} if len(self._space.grids) > 1 else {}
-        for hparam in grid:
-            value = values[hparam.name]
-            listed = isinstance(hparam.domain, Discrete)
-            found[f"{number}/{hparam.name}"] = hparam.domain.values.index(value) if listed else value
-        return found
-
-
-def _distribution(domain: Domain) -> Any:
-    """How Optuna draws from a domain: numbers in order count as such, other lists as choices without an order."""
-    if isinstance(domain, Discrete):
-        ordered = domain.dtype in (int, float) and sorted(domain.values) in (
-            list(domain.values),
-            list(reversed(domain.values)),
-        )
-        if ordered:
-            return optuna.distributions.IntDistribution(0, len(domain.values) - 1)
-        return optuna.distributions.CategoricalDistribution(range(len(domain.values)))
-    interval: Any = domain
-    if isinstance(domain, IntInterval):
-        return optuna.distributions.IntDistribution(interval.min_value, interval.max_value, log=interval.log)
-    return optuna.distributions.FloatDistribution(interval.min_value, interval.max_value, log=interval.log)
-
-
-def _suggest(trial: optuna.Trial, name: str, hparam: HParam) -> Any:
-    value = trial._suggest(name, _distribution(hparam.domain))  # the public ones each take one kind
-    return hparam.domain.values[value] if isinstance(hparam.domain, Discrete) else hparam.domain.cast(value)
+            if self._codec.grids > 1:
+                number = trial.suggest_categorical(GRID, range(self._codec.grids))
+            found = {p.name: suggest(trial, p.name, distribution_of(p.domain)) for p in self._codec.of_grid(number)}
+        return self._codec.decode({GRID: number, **found})
 
 
 class OptunaPruner:
@@ -223,7 +186,7 @@ class OptunaPruner:
 
     def __init__(self, strategy: Strategy, objective: Objective, pruner: str, options: Mapping[str, Any]) -> None:
         self._strategy, self._objective = strategy, objective
-        self._study = _study(objective, pruner=_made(optuna.pruners, pruner, options))
+        self._study = _study(objective, pruner=_make(optuna.pruners, pruner, options))
         self._open: dict[str, optuna.Trial] = {}
 
     @property
@@ -232,11 +195,11 @@ class OptunaPruner:
         return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """What the strategy proposes."""
+        """Return what the strategy proposes."""
         return self._strategy.ask()
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
-        """Whether the pruner would stop it."""
+        """Return whether the pruner would stop it."""
         trial = self._open.get(session.name) or self._open.setdefault(session.name, self._study.ask())
         trial.report(value, epoch)
         return Verdict.STOP if trial.should_prune() else Verdict.GO_ON
@@ -244,11 +207,11 @@ class OptunaPruner:
     def tell(self, trial: TrialRecord) -> None:
         """Close the trial's sessions in the study: those that were trained to their end are compared with."""
         for session in trial.sessions:
-            told = self._open.pop(session.name, None)
+            known = self._open.pop(session.name, None)
             value = session.outcome.metrics.get(self._objective.metric)
-            if told is not None and session.status is Status.COMPLETED and value is not None:
-                self._study.tell(told, value)
-            elif told is not None:
+            if known is not None and session.status is Status.COMPLETED and value is not None:
+                self._study.tell(known, value)
+            elif known is not None:
                 stopped = session.status is Status.STOPPED
-                self._study.tell(told, state=TrialState.PRUNED if stopped else TrialState.FAIL)
+                self._study.tell(known, state=TrialState.PRUNED if stopped else TrialState.FAIL)
         self._strategy.tell(trial)

@@ -1,4 +1,4 @@
-"""Combinations drawn at random: uniformly in each domain, or in the logarithm of those on a log scale."""
+"""Propose combinations at random: uniformly in each domain, or in the logarithm of those on a log scale."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class RandomStrategy:
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self._space, self._stream = space, space.sample(seed)
         self.known: set[str] = set()
-        """Ids of what was proposed or told."""
+        """Ids of what was proposed or heard of."""
         self.over = ""
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial exists: its combination need not be proposed."""
+        """Note that a trial exists: its combination need not be proposed."""
         self.known.add(combination_id(self._space.with_defaults(trial.trial.values)))
 
     def ask(self) -> Combination | None:
-        """The next combination without a trial, or None when the space is exhausted."""
+        """Return the next combination without a trial, or None when the space is exhausted."""
         for values in self._stream:
             identity = combination_id(values)
             if identity not in self.known:

@@ -1,9 +1,9 @@
-"""A strategy driven without training anything: its questions are answered from what is recorded of every combination.
+"""Drive a strategy without training anything: its questions are answered from recorded curves.
 
-rehearsal = Rehearsal(curve, objective)          curve(values): the objective after each epoch; () fails the trial
-while step := rehearsal.step(strategy):          ask, report every epoch, tell
+replay = ReplayedSweep(curve, objective)         curve(values): the objective after each epoch; () fails the trial
+while step := replay.step(strategy):          ask, report every epoch, tell
 ...
-rehearsal.brief(fresh)                           what a fresh strategy is told when a sweep resumes
+replay.brief(fresh)                           what a fresh strategy hears when a sweep resumes
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["ReplayedStep", "ReplayedSweep"]
 
 @dataclass(frozen=True)
 class ReplayedStep:
-    """One training: of a new trial, or of one that goes on from where it was put aside."""
+    """One training: of a new trial, or of one that resumes after a pause."""
 
     values: Combination
     first: int

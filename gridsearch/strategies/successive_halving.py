@@ -1,11 +1,11 @@
-"""Successive halving: every trial gets a few epochs, the best third a few more, and only the best of those all.
+"""Halve successively: every trial gets a few epochs, the best third a few more, and only the best of those all.
 
     factor 3, 5 epochs         rung 0     rung 1     rung 2
     epochs trained             1          2          5
     of 36 trials               36         12         4          60 epochs in place of 180
 
 Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization" (2016). A trial that
-reaches a rung is put aside with its checkpoint; when all have come that far, the best are asked for again and go on.
+reaches a rung is paused with its checkpoint; when all have come that far, the best are asked for again and go on.
 Which they are is computed from the epochs that were reported, so that nothing need be remembered between runs.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["SuccessiveHalving", "rungs"]
 
 
 def rungs(epochs: int, factor: float, least: int = 1) -> tuple[int, ...]:
-    """After how many epochs trials are compared, ascending; the last is all of them."""
+    """Return after how many epochs trials are compared, ascending; the last is all of them."""
     found = [epochs]
     while found[-1] > least:
         found.append(max(least, min(found[-1] - 1, math.ceil(found[-1] / factor))))
@@ -64,18 +64,18 @@ class SuccessiveHalving:
         return self._strategy.over if isinstance(self._strategy, SupportsExplanation) else ""
 
     def tell(self, trial: TrialRecord) -> None:
-        """A trial is planned, put aside or ended; one that failed or was completed is not asked for again."""
+        """Hear that a trial is planned, paused or ended; one that failed or completed is not asked for again."""
         identity = trial.trial.id
         self._join(identity, trial.trial.values)
         self._busy.discard(identity)
         if not trial.sessions:
-            self._busy.add(identity)  # an earlier run owes it something
+            self._busy.add(identity)  # it has sessions that an earlier run left
         elif trial.paused is None:
             self._combinations.pop(identity, None)
         self._strategy.tell(trial)
 
     def report(self, session: Session, epoch: int, value: float) -> Verdict:
-        """At the rung that a trial is to reach, it is put aside."""
+        """Pause a trial at the rung that it is to reach."""
         identity, done = session.trial.id, epoch + 1
         self._join(identity, session.trial.values)
         for rung, epochs in enumerate(self._rungs):
@@ -90,7 +90,7 @@ class SuccessiveHalving:
             self._combinations[identity] = values
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """A new combination, then those that go on; WAIT while a rung is not complete."""
+        """Return a new combination, then those that go on; WAIT while a rung is not complete."""
         if not self._exhausted:
             values = self._strategy.ask()
             if isinstance(values, Wait):
@@ -101,9 +101,9 @@ class SuccessiveHalving:
                 self._busy.add(identity)
                 return values
             self._exhausted = True
-        return self._continued()
+        return self._next_promoted()
 
-    def _continued(self) -> Combination | Literal[Wait.WAIT] | None:
+    def _next_promoted(self) -> Combination | Literal[Wait.WAIT] | None:
         for rung in range(len(self._rungs)):
             if rung == len(self._members):
                 self._members.append(dict.fromkeys(self._best_of(rung - 1)))
@@ -117,7 +117,7 @@ class SuccessiveHalving:
         return None
 
     def _best_of(self, rung: int) -> list[str]:
-        """Those that go on from a complete rung; of equal ones the earlier."""
+        """Return those that go on from a complete rung; of equal ones the earlier."""
         reached = self._values[rung]
         values = {identity: reached[identity] for identity in self._members[rung] if identity in reached}
         sign = -1.0 if self._objective.maximize else 1.0

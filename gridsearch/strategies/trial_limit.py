@@ -1,4 +1,4 @@
-"""A strategy that proposes no more than so many trials, counting those of earlier runs (``sweep.trials``)."""
+"""Propose no more than so many trials, counting those of earlier runs (``sweep.trials``)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TrialLimit:
         self._strategy.tell(trial)
 
     def ask(self) -> Combination | Literal[Wait.WAIT] | None:
-        """What the strategy proposes, or None when there are enough."""
+        """Return what the strategy proposes, or None when there are enough."""
         if len(self._known) >= self._most:
             return None
         values = self._strategy.ask()

@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a full disk or a missing permission is explained and leaves nothing half done."""
+"""Write files so that a crash, a full disk or a missing permission is explained and leaves nothing half done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gridsearch.errors import LogdirError
 
-__all__ = ["MAKE_ROOM", "PERMIT", "disk_full", "explain_os_errors", "is_full", "write_atomically"]
+__all__ = ["MAKE_ROOM", "PERMIT", "disk_full", "explain_os_errors", "is_full", "replace_when_whole"]
 
 MAKE_ROOM = "Make room on that disk and run the same command again: what was finished is kept."
 PERMIT = "Give this user write permission there, or name another directory with --logdir."
@@ -45,24 +45,22 @@ def explain_os_errors(file: Path) -> Iterator[None]:
         raise LogdirError(f"cannot be used: {error}", where=str(file), cure=PERMIT) from error
 
 
-def write_atomically(file: Path, content: bytes | str, *, sync: bool = False) -> None:
-    """Write a file beside its place and rename it there, so that no reader ever sees half of it.
+@contextmanager
+def replace_when_whole(file: Path, suffix: str = "") -> Iterator[Path]:
+    """Yield a path beside a file to write to, and rename it to the file's when the block ends without an error.
+
+    No reader ever sees half of the file, and one that was there before stays until the new one is whole.
 
     Args:
         file: its place; the folder must exist.
-        content: text is encoded as UTF-8.
-        sync: whether the content is on disk before the rename, for files that must survive a power cut.
+        suffix: what the path ends with, for libraries that choose a format by it.
 
     Raises:
-        OSError: it cannot be written; the file that was there before is untouched.
+        OSError: it cannot be renamed; the file that was there before is untouched.
     """
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part = file.with_name(f"{file.name}.{os.getpid()}.part{suffix}")
     try:
-        with part.open("wb") as opened:
-            opened.write(content.encode() if isinstance(content, str) else content)
-            if sync:
-                opened.flush()
-                os.fsync(opened.fileno())
+        yield part
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What this machine grants to this process: processors, memory, GPUs, and whether bfloat16 is native to them.
+"""Find what this machine grants to this process: processors, memory, GPUs, and whether bfloat16 is native to them.
 
 A container's limits count: two processors' worth of time on a machine of sixty-four are two.
 """
@@ -9,7 +9,6 @@ import contextlib
 import math
 import os
 import platform
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -42,21 +41,21 @@ class Gpu:
 
 
 def processors() -> int:
-    """How many processors this process may keep busy, 1 or more: by affinity and by the control group's quota."""
+    """Return how many processors this process may keep busy, 1 or more: by affinity and control group."""
     granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quotas = [quota for group in _control_groups() if (quota := _cpu_quota(group)) is not None]
     return max(1, min(granted, *(math.ceil(quota) for quota in quotas))) if quotas else granted
 
 
 def memory_available() -> int:
-    """Bytes that can still be taken without swapping, or being killed by the control group's limit."""
+    """Return bytes that can still be taken without swapping, or being killed by the control group's limit."""
     free: int = psutil.virtual_memory().available
     rooms = [room for group in _control_groups() if (room := _memory_room(group)) is not None]
     return max(0, min(free, *rooms)) if rooms else free
 
 
 def _control_groups() -> Iterator[Path]:
-    """This process's control group (version 2) and those around it, as far as they can be seen from here."""
+    """Yield this process's control group (version 2) and those around it, as far as they can be seen from here."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
             number, _, path = line.split(":", 2)
@@ -66,7 +65,7 @@ def _control_groups() -> Iterator[Path]:
 
 
 def _cpu_quota(group: Path) -> float | None:
-    """Processors' worth of time, or None where there is no limit."""
+    """Return processors' worth of time, or None where there is no limit."""
     with contextlib.suppress(OSError, ValueError):
         quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
         return int(quota) / int(period)
@@ -74,7 +73,7 @@ def _cpu_quota(group: Path) -> float | None:
 
 
 def _memory_room(group: Path) -> int | None:
-    """Bytes below the limit, or None where there is none; file pages in use are as good as free."""
+    """Return bytes below the limit, or None where there is none; file pages in use are as good as free."""
     with contextlib.suppress(OSError, ValueError):
         limit = int((group / "memory.max").read_text(encoding="ascii"))
         used = int((group / "memory.current").read_text(encoding="ascii"))
@@ -85,12 +84,9 @@ def _memory_room(group: Path) -> int | None:
 
 @cache
 def gpus() -> tuple[Gpu, ...]:
-    """The NVIDIA GPUs that this process may use: all, or what ``CUDA_VISIBLE_DEVICES`` leaves of them."""
-    query = ["nvidia-smi", "--query-gpu=index,compute_cap", "--format=csv,noheader"]
-    try:
-        told = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
-        found = [Gpu(index.strip(), float(capability)) for index, capability in _rows(told)]
-    except (OSError, ValueError, subprocess.SubprocessError):
+    """Return the NVIDIA GPUs that this process may use: all, or what ``CUDA_VISIBLE_DEVICES`` leaves of them."""
+    found = _list_gpus()
+    if not found:
         return ()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
@@ -101,26 +97,40 @@ def gpus() -> tuple[Gpu, ...]:
     return tuple(by_index.get(name, Gpu(name, weakest)) for name in wanted)  # by UUID: of whichever of them
 
 
-def _rows(csv: str) -> Iterator[list[str]]:
-    return (line.split(",") for line in csv.splitlines() if line.strip())
+def _list_gpus() -> list[Gpu]:
+    """Return every GPU that NVIDIA's driver knows; none where there is no driver, or it does not answer."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        capabilities = [pynvml.nvmlDeviceGetCudaComputeCapability(handle) for handle in handles]
+        return [Gpu(str(index), float(f"{major}.{minor}")) for index, (major, minor) in enumerate(capabilities)]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        pynvml.nvmlShutdown()
 
 
 @cache
 def native_bfloat16(*, with_gpus: bool = True) -> bool:
-    """Whether what trains here is made for bfloat16: all of its GPUs, or the processor where none are there or used."""
+    """Return whether what trains here is made for bfloat16: all GPUs, or the processor where none is used."""
     if with_gpus and gpus():
         return all(gpu.compute_capability >= AMPERE for gpu in gpus())
-    return bool(BFLOAT16_FLAGS & _processor_flags())
+    return bool(BFLOAT16_FLAGS & processor_flags())
 
 
 @cache
 def matrix_unit() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 by a unit made for it (AMX), and not by its vectors."""
-    return "amx_bf16" in _processor_flags()
+    """Return whether the processor has a unit for matrices of bfloat16 (AMX), besides its vectors."""
+    return "amx_bf16" in processor_flags()
 
 
-def _processor_flags() -> set[str]:
-    """Lower-case names of the processor's instruction sets; empty where they cannot be read (not Linux)."""
+def processor_flags() -> set[str]:
+    """Return lower-case names of the processor's instruction sets; empty where they cannot be read (not Linux)."""
     if platform.system() != "Linux":
         return set()
     with contextlib.suppress(OSError):

@@ -45,7 +45,8 @@ def _start_seconds(pid: int) -> int:
         return -1
 
 
-def _pid_namespace() -> str:
+def pid_namespace() -> str:
+    """Return the PID namespace of this process; "" where there is none."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -73,7 +74,7 @@ class ProcessIdentity:
     @classmethod
     def current(cls) -> ProcessIdentity:
         """Return the identity of this process."""
-        return cls(socket.gethostname(), os.getpid(), start_ticks(os.getpid()), boot_id(), _pid_namespace())
+        return cls(socket.gethostname(), os.getpid(), start_ticks(os.getpid()), boot_id(), pid_namespace())
 
     def is_alive(self) -> bool | None:
         """Return whether the process lives; None where that cannot be seen from here.

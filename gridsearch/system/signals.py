@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the sweep to stop in order, the second ends it at once.
+"""Heed Ctrl-C and SIGTERM: the first asks the sweep to stop in order, the second ends it at once.
 
 One request may come as several signals: `timeout` and `make` pass theirs on to processes that have had it already.
 """
@@ -58,7 +58,7 @@ class StopRequest:
 
     @contextmanager
     def interrupts(self) -> Iterator[None]:
-        """Inside, the first signal raises KeyboardInterrupt: for a trial that runs in this very process."""
+        """Let the first signal raise KeyboardInterrupt inside: for a trial that runs in this very process."""
         self._raises = True
         try:
             if self.requested:  # just before

@@ -1,4 +1,4 @@
-"""The picture store: every picture decoded and resized once, for all trials, workers, epochs and sweeps.
+"""Keep the picture store: every picture decoded and resized once, for all trials, workers, epochs and sweeps.
 
     CACHE/pictures/<key>/pictures.npy     uint8 (pictures, height, width, channels), mapped read-only by whoever trains
                          about.json       folder, shape and names of the pictures, in the order of their rows
@@ -12,7 +12,6 @@ that changes makes another store. A store appears whole, by a rename. CACHE is `
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 
 from gridsearch.config.sections import Data
@@ -60,7 +60,7 @@ RESAMPLING = {
 }
 
 Progress = Callable[[int, int], None]
-"""Told how many pictures are done, of how many."""
+"""Called with how many pictures are done, of how many."""
 
 
 class Unstorable(Exception):
@@ -86,7 +86,7 @@ class Decoding:
 
     @classmethod
     def of(cls, data: Data) -> Decoding:
-        """As the settings have it."""
+        """Return the decoding that the settings ask for."""
         height, width, _ = data.shape
         return cls(height, width, data.color_mode, data.interpolation)
 
@@ -171,13 +171,13 @@ def open_pictures(
     warn: Callable[[str], None] = lambda line: None,
     on_progress: Progress = lambda done, total: None,
 ) -> tuple[list[str], Pictures]:
-    """The pictures below a folder of classes, from their store, which is built if it is not there.
+    """Return the pictures below a folder of classes, from their store, which is built if it is not there.
 
     Args:
         folder: holds a folder per class.
         decoding: how they are wanted.
-        warn: told in a line why there is no store, if there is none.
-        on_progress: told how far building is.
+        warn: hears in a line why there is no store, if there is none.
+        on_progress: hears how far building is.
 
     Returns:
         Names below the folder in Keras's order, and the pictures in the same order.
@@ -220,14 +220,17 @@ def _key(folder: Path, hashes: Mapping[str, str], decoding: Decoding) -> str:
 def _building(store: Path) -> Iterator[None]:
     """Hold the store's lock; the kernel lets go of it for a process that is killed."""
     store.parent.mkdir(parents=True, exist_ok=True)
-    with open(store.with_suffix(".lock"), "w") as lock:
-        with contextlib.suppress(OSError):  # a file system without locks: two may build, and both are right
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = FileLock(store.with_suffix(".lock"))
+    with contextlib.suppress(OSError, NotImplementedError):  # a file system without locks: two may build, both right
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _no_room(store: Path, pictures: int, decoding: Decoding) -> str | None:
-    """Why a store cannot be kept, in words; None if it can."""
+    """Return why a store cannot be kept, in words; None if it can."""
     needed = pictures * int(np.prod(decoding.shape))
     free = shutil.disk_usage(store.parent).free
     memory = memory_available()
@@ -245,7 +248,7 @@ def _build(store: Path, folder: Path, hashes: Mapping[str, str], decoding: Decod
     part = store.with_name(f"{store.name}.part-{os.getpid()}")
     part.mkdir()
     try:
-        array = _allocated(part / "pictures.npy", (len(hashes), *decoding.shape))
+        array = _allocate(part / "pictures.npy", (len(hashes), *decoding.shape))
         pool = ThreadPoolExecutor(processors())  # Pillow lets go of the interpreter while it decodes
         try:
             decoded = pool.map(lambda name: decode(folder / name, decoding, hashes[name]), hashes)
@@ -270,8 +273,8 @@ def _put_in_place(part: Path, store: Path) -> None:
             raise
 
 
-def _allocated(file: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A mapped array whose room on disk is taken beforehand: a full disk is an error now and not a signal later."""
+def _allocate(file: Path, shape: tuple[int, ...]) -> np.memmap:
+    """Return a mapped array whose room on disk is taken now: a full disk is an error, not a signal later."""
     array = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
     with open(file, "r+b") as opened:
         os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
@@ -293,7 +296,7 @@ class Stored:
 
 
 def stores() -> list[Stored]:
-    """Every store, the most recently used first."""
+    """Return every store, the most recently used first."""
     found = []
     for about in (cache_folder() / "pictures").glob("*/about.json"):
         if ".part-" in about.parent.name:

@@ -1,4 +1,4 @@
-"""A trial's state after each epoch, so that an interrupted one goes on from there (``training.checkpoint = "epoch"``).
+"""Keep a trial's state after each epoch, to resume from it (``training.checkpoint = "epoch"``).
 
     LOGDIR/checkpoints/run-0007/epoch-00003/    weights and optimizer, as BackupAndRestore keeps them
                              history.json     the metrics of the epochs so far
@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import keras
+
+from gridsearch.training.keras_internals import list_seed_states
 
 __all__ = ["Checkpoints"]
 
@@ -70,8 +72,7 @@ class Checkpoints:
             shutil.rmtree(old)
 
     def _random_states(self) -> list[keras.Variable]:
-        layers = self._model._flatten_layers()
-        return [generator.state for layer in layers for generator in layer._seed_generators]
+        return list_seed_states(self._model)
 
     def _whole(self) -> list[Path]:
         return sorted(self._folder.glob("epoch-*"))

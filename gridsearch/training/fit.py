@@ -1,4 +1,4 @@
-"""A combination trained on pictures: seed, pipelines, model, epochs, and what came of it.
+"""Train a combination on pictures: seed, pipelines, model, epochs, and what comes of it.
 
 Why not ``Model.fit``: on pictures it stands still for seconds between training and validation and at its end, whether
 it is fed by the stock iterators or by generators. ``train_on_batch`` with a thread that produces batches ahead does
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ import keras
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Augmentation, Data, Training
-from gridsearch.system.files import is_full
+from gridsearch.system.files import is_full, replace_when_whole
 from gridsearch.training.checkpoints import Checkpoints
 from gridsearch.training.images import Pipelines, Prefetcher
 from gridsearch.training.keras_json import use_keras_defaults
@@ -57,7 +56,7 @@ def train(task: Task, reporter: Reporter) -> Mapping[str, float]:
         taken = SETTING_NAMES & set(task.values)
         if task.detail == "full":  # whose callback writes the graph of a model that it sees for the first time
             BENCH.clear()
-        model = BENCH.prepared(build_model(build, task.values, settings.data.shape, pipelines.classes, taken))
+        model = BENCH.prepare(build_model(build, task.values, settings.data.shape, pipelines.classes, taken))
         gc.collect()  # models hold themselves in cycles: the one before, or the one that this one replaces
         metrics = _fitted(model, pipelines, task, reporter)
         if reporter.worth_keeping(metrics):
@@ -75,7 +74,7 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
     epochs = task.settings.training.epochs
     checkpoints = Checkpoints(task.checkpoints, model) if task.checkpoints else None
     for epoch, known in sorted((checkpoints.restore() if checkpoints else {}).items()):
-        reporter.restored(epoch, known)  # the curves of this session begin where the first one's did
+        reporter.restore(epoch, known)  # the curves of this session begin where the first one's did
     done = len(reporter.epochs)
     metrics: dict[str, float] = dict(reporter.epochs.get(done - 1, {}))
     callbacks = keras.callbacks.CallbackList(_extra_callbacks(task), model=model)
@@ -86,7 +85,7 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
         pictures, classes = next(batches)
         return pictures, classes.argmax(axis=-1) if by_number else classes
 
-    with Prefetcher(lambda: pipelines.epochs(done, epochs)) as batches, _accumulating(model) as start_over:
+    with Prefetcher(lambda: pipelines.epochs(done, epochs)) as batches, _accumulate_metrics(model) as start_over:
         for epoch in range(done, epochs):
             callbacks.on_epoch_begin(epoch)
             start_over()
@@ -118,7 +117,7 @@ def _fitted(model: keras.Model, pipelines: Pipelines, task: Task, reporter: Repo
 
 
 @contextlib.contextmanager
-def _accumulating(model: keras.Model) -> Iterator[Callable[[], None]]:
+def _accumulate_metrics(model: keras.Model) -> Iterator[Callable[[], None]]:
     """Let metrics run on from batch to batch until the yielded function starts them over, as in ``fit``.
 
     Keras resets them within ``train_on_batch`` and ``test_on_batch``, so that what those return is of the last batch.
@@ -132,7 +131,7 @@ def _accumulating(model: keras.Model) -> Iterator[Callable[[], None]]:
 
 
 def _extra_callbacks(task: Task) -> list[keras.callbacks.Callback]:
-    """Keras's TensorBoard callback with graph and histograms where the detail is full."""
+    """Return Keras's TensorBoard callback with graph and histograms where the detail is full."""
     if task.detail != "full":
         return []
     return [keras.callbacks.TensorBoard(str(task.directory), histogram_freq=1, write_graph=True)]
@@ -155,11 +154,9 @@ def _save(model: keras.Model, file: Path) -> None:
     Loaded, it can be evaluated and trained on, with an optimizer that starts anew.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.stem}.part.keras")
     model.optimizer.save_own_variables = lambda store: None  # Keras's include_optimizer does nothing in this format
     try:
-        model.save(part)
-        os.replace(part, file)
+        with replace_when_whole(file, ".keras") as part:
+            model.save(part)
     finally:
         del model.optimizer.save_own_variables
-        part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A combination as the ``hp`` that KerasTuner's users write their models with."""
+"""Turn a combination into the ``hp`` with which KerasTuner's users write their models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Hyperparameters", "takes_hp"]
 
 
 def takes_hp(build: Callable[..., Any]) -> bool:
-    """Whether a function is written as ``build_model(hp)``."""
+    """Return whether a function is written as ``build_model(hp)``."""
     return list(inspect.signature(build).parameters) == ["hp"]
 
 

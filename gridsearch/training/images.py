@@ -1,4 +1,4 @@
-"""Pictures as batches: ImageDataGenerator's pipelines, produced in a thread of their own while the model computes.
+"""Make batches of pictures: ImageDataGenerator's pipelines, produced in a thread of their own while the model computes.
 
 Pipelines ── train        augmented, shuffled, without end
           └─ validation   rescaled only, the same batches in every epoch
@@ -23,12 +23,11 @@ from typing import Any, Self
 import numpy as np
 
 # Keras 3 exports the class through TensorFlow only; from where it is defined it works with every backend.
-from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGenerator
-
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Augmentation, Settings
 from gridsearch.datasets.listing import list_classes, list_pictures
 from gridsearch.training.cache import Decoding, Pictures, Unstorable, ignore_pillow_warnings, open_pictures
+from gridsearch.training.keras_internals import DirectoryIterator, ImageDataGenerator, keep_pictures
 from gridsearch.training.warping import Warp
 
 __all__ = ["Batch", "Pipelines", "Prefetcher"]
@@ -140,7 +139,7 @@ class Pipelines:
         return min(self._settings.training.validation_steps or len(self._validation), len(self._validation))
 
     def epochs(self, first: int, epochs: int) -> Iterator[Batch]:
-        """The batches of a training in order: each epoch's training batches, then its validation batches.
+        """Yield the batches of a training in order: each epoch's training batches, then its validation batches.
 
         Args:
             first: the epoch to begin with, from 0; the batches are those that a training from the start would see.
@@ -204,10 +203,7 @@ def _keep_listed(iterator: DirectoryIterator, names: Sequence[str]) -> None:
     kept = [number for number, name in enumerate(iterator.filenames) if Path(name).as_posix() in listed]
     if len(kept) == len(iterator.filenames):
         return
-    iterator.filenames = [iterator.filenames[number] for number in kept]
-    iterator._filepaths = [iterator._filepaths[number] for number in kept]
-    iterator.classes = iterator.classes[kept]
-    iterator.samples = iterator.n = len(kept)
+    keep_pictures(iterator, kept)
 
 
 def _for_each(function: Callable[[int], None], count: int) -> None:

@@ -67,5 +67,5 @@ def _keras_folder() -> Path:
     """Return the folder of ``keras.json``, as ``keras.src.backend.config`` finds it."""
     if "KERAS_HOME" in os.environ:
         return Path(os.environ["KERAS_HOME"]).expanduser()
-    home = Path("~").expanduser()
-    return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras"
+    user = Path("~").expanduser()
+    return (user if os.access(user, os.W_OK) else Path("/tmp")) / ".keras"

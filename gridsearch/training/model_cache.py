@@ -1,4 +1,4 @@
-"""A worker's last model, kept so that the next trial need not trace its step again.
+"""Keep a worker's last model, so that the next trial need not trace its step again.
 
 Tracing takes seconds, and most neighbours in a grid differ in numbers only: learning rate, dropout rate, initial
 weights. A new model that is otherwise the same as the last one lends it its numbers and is thrown away; what is
@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from gridsearch.training.keras_internals import flatten_layers
 from gridsearch.training.lean import find_dropouts, make_lean
 
 __all__ = ["ModelCache"]
@@ -28,8 +29,8 @@ class ModelCache:
         self._model: keras.Model | None = None
         self._signature = ""
 
-    def prepared(self, fresh: keras.Model) -> keras.Model:
-        """A model to train in place of a compiled one: that one made lean, or the last one with its numbers."""
+    def prepare(self, fresh: keras.Model) -> keras.Model:
+        """Return a model to train in place of a compiled one: that one made lean, or the last one with its numbers."""
         fresh.optimizer.build(fresh.trainable_variables)
         signature = _signature(fresh)
         if self._model is not None and signature and signature == self._signature:
@@ -60,15 +61,15 @@ def _lend(fresh: keras.Model, kept: keras.Model) -> None:
 
 
 def _signature(model: keras.Model) -> str:
-    """Everything about a model but its numbers, as text; empty if that cannot be said."""
-    parts = [model, model.optimizer, *model._flatten_layers(include_self=False)]
+    """Return everything about a model but its numbers, as text; empty if that cannot be said."""
+    parts = [model, model.optimizer, *flatten_layers(model, include_self=False)]
     if not all(type(part).__module__.startswith("keras.") for part in parts):
         return ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of lambdas: this is no saving
             described = {"model": model.get_config(), "compiled": model.get_compile_config()}
-        if _others_code(described):
+        if _names_foreign_code(described):
             return ""
         _mask(described, {layer.name for layer in find_dropouts(model)})
         return json.dumps(described, sort_keys=True)
@@ -76,14 +77,14 @@ def _signature(model: keras.Model) -> str:
         return ""
 
 
-def _others_code(described: Any) -> bool:
-    """Whether functions or classes are named that are not Keras's: a lambda, a loss of the user's own."""
+def _names_foreign_code(described: Any) -> bool:
+    """Return whether functions or classes are named that are not Keras's: a lambda, a loss of the user's own."""
     if isinstance(described, dict):
         module, kind = described.get("module", "keras"), described.get("class_name")
         foreign = not str(module).startswith("keras") or kind in ("function", "__lambda__", "Lambda")
-        return foreign or any(_others_code(part) for part in described.values())
+        return foreign or any(_names_foreign_code(part) for part in described.values())
     if isinstance(described, list | tuple):
-        return any(_others_code(part) for part in described)
+        return any(_names_foreign_code(part) for part in described)
     return False
 
 

@@ -1,4 +1,4 @@
-"""The network that is trained: cats-vs-dogs by default, or what the user's ``[model] build`` returns."""
+"""Build the network that is trained: cats-vs-dogs by default, or what the user's ``[model] build`` returns."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import keras
 
 from gridsearch.hparams.combination import Combination
 from gridsearch.hparams.domain import Value
+from gridsearch.training.keras_internals import flatten_layers
 
 __all__ = ["Values", "build_model", "cats_vs_dogs", "load_model", "takes_class_numbers"]
 
@@ -22,25 +23,25 @@ class Values(Mapping[str, Value]):
     """A combination that remembers which of its values were asked for."""
 
     def __init__(self, values: Combination) -> None:
-        self._values, self.asked = dict(values), set[str]()
+        self.combination, self.asked = values, set[str]()
 
     def __getitem__(self, name: str) -> Value:
         self.asked.add(name)
-        return self._values[name]
+        return self.combination[name]
 
     def __iter__(self) -> Iterator[str]:
-        self.asked.update(self._values)  # whoever goes through all of them has seen all of them
-        return iter(self._values)
+        self.asked.update(self.combination)  # whoever goes through all of them has seen all of them
+        return iter(self.combination)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.combination)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._values
+        return name in self.combination
 
 
 def cats_vs_dogs(values: Mapping[str, Value], shape: Shape, classes: int) -> keras.Model:
-    """Two convolutions and two dense layers, compiled.
+    """Return two convolutions and two dense layers, compiled.
 
     Args:
         values: ``num_units`` of the first dense layer (256), ``dropout`` rate of both dropout layers (0.1),
@@ -83,7 +84,7 @@ def compile_with(model: keras.Model, values: Mapping[str, Value]) -> None:
 def build_model(
     build: Build, values: Combination, shape: Shape, classes: int, already_used: Collection[str]
 ) -> keras.Model:
-    """The model for a combination, compiled and built.
+    """Return the model for a combination, compiled and built.
 
     Args:
         build: ``build(values, shape, classes)``; it may leave out the last arguments. Or KerasTuner's ``build(hp)``.
@@ -98,14 +99,14 @@ def build_model(
     """
     asked = Values(values)
     if list(inspect.signature(build).parameters) == ["hp"]:
-        model = _built_with_hp(build, asked)
+        model = _build_with_hp(build, asked)
     else:
         model = build(*(asked, shape, classes)[: _arity(build)])
     if not isinstance(model, keras.Model):
         raise TypeError(f"{build.__module__}:{build.__qualname__} returned {model!r}, not a Keras model")
     if not model.compiled:
         compile_with(model, asked)
-    if not all(layer.built for layer in model._flatten_layers()):  # without an Input, until it sees a picture
+    if not all(layer.built for layer in flatten_layers(model)):  # without an Input, until it sees a picture
         model(keras.Input(shape))
     idle = sorted(set(values) - asked.asked - set(already_used))
     if idle:
@@ -115,25 +116,25 @@ def build_model(
     return model
 
 
-def _built_with_hp(build: Build, values: Values) -> keras.Model:
-    """The model of a ``build_model(hp)``; it counts as asking for what it declares."""
+def _build_with_hp(build: Build, values: Values) -> keras.Model:
+    """Return the model of a ``build_model(hp)``; it counts as asking for what it declares."""
     from gridsearch.training.hyperparameters import Hyperparameters
 
-    hp = Hyperparameters(values._values)
+    hp = Hyperparameters(values.combination)
     model = build(hp)
     values.asked |= hp.asked
     return model
 
 
 def takes_class_numbers(model: keras.Model) -> bool:
-    """Whether a compiled model's loss takes classes by number, from 0, and not one-hot."""
+    """Return whether a compiled model's loss takes classes by number, from 0, and not one-hot."""
     loss = getattr(model, "loss", None)
     name = loss if isinstance(loss, str) else getattr(loss, "__name__", "")
     return name == "sparse_categorical_crossentropy" or isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
 
 
 def load_model(file: Path) -> keras.Model:
-    """A model as it was saved, to be evaluated or trained on; its optimizer starts anew."""
+    """Return a model as it was saved, to be evaluated or trained on; its optimizer starts anew."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
         return keras.models.load_model(file)

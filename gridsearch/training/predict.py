@@ -1,4 +1,4 @@
-"""A kept model asked about pictures: they are read, resized and rescaled as validation pictures were in training."""
+"""Ask a kept model about pictures: they are read, resized and rescaled as validation pictures were in training."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.config.sections import Settings
 from gridsearch.datasets.listing import list_classes
 from gridsearch.errors import DataError, LogdirError
+from gridsearch.training.keras_internals import ImageDataGenerator
 from gridsearch.training.keras_json import use_keras_defaults
 
 __all__ = ["class_names", "predict"]
@@ -32,12 +32,12 @@ FITTED = ("featurewise_center", "featurewise_std_normalization", "zca_whitening"
 
 
 def class_names(folder: Path) -> list[str]:
-    """The classes of a data folder in the order in which Keras numbers them: its sorted subfolders."""
+    """Return the classes of a data folder in the order in which Keras numbers them: its sorted subfolders."""
     return list_classes(folder)
 
 
 def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> Iterator[np.ndarray]:
-    """The probabilities of every picture's classes, in order.
+    """Yield the probabilities of every picture's classes, in order.
 
     Args:
         model_file: a ``.keras`` file that a sweep has kept.
@@ -52,16 +52,16 @@ def predict(model_file: Path, settings: Settings, pictures: Sequence[Path]) -> I
         DataError: a picture cannot be read.
     """
     use_keras_defaults()
-    scale = _scaling(model_file, settings)
-    model = _loaded(model_file, settings)
-    probabilities = _probabilities(model_file)
+    scale = _make_scaling(model_file, settings)
+    model = _load(model_file, settings)
+    probabilities = _make_probabilities(model_file)
     for first in range(0, len(pictures), AT_ONCE):
         batch = np.stack([scale(_read(file, settings)) for file in pictures[first : first + AT_ONCE]])
         yield from keras.ops.convert_to_numpy(probabilities(keras.ops.convert_to_tensor(model.predict_on_batch(batch))))
 
 
-def _loaded(file: Path, settings: Settings) -> keras.Model:
-    _function(settings.model.build, file, settings)  # registers layers of the user's own
+def _load(file: Path, settings: Settings) -> keras.Model:
+    load_function(settings.model.build, file, settings)  # registers layers of the user's own
     try:
         return keras.saving.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever a layer's own code does
@@ -70,8 +70,8 @@ def _loaded(file: Path, settings: Settings) -> keras.Model:
         raise LogdirError(problem, where=str(file), cure=cure) from error
 
 
-def _probabilities(file: Path) -> Callable[[Any], Any]:
-    """What makes probabilities of a model's outputs: what its loss did, where they are logits."""
+def _make_probabilities(file: Path) -> Callable[[Any], Any]:
+    """Return what makes probabilities of a model's outputs: what its loss did, where they are logits."""
     with zipfile.ZipFile(file) as parts:
         compiled = json.loads(parts.read("config.json")).get("compile_config") or {}
     loss = compiled.get("loss")
@@ -81,8 +81,8 @@ def _probabilities(file: Path) -> Callable[[Any], Any]:
     return made
 
 
-def _function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:
-    """One of the user's own, without which the model cannot be used."""
+def load_function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:
+    """Return one of the user's own, without which the model cannot be used."""
     try:
         return load_entry_point(name, settings.folder)
     except Exception as error:  # their modules raise whatever they raise
@@ -91,21 +91,21 @@ def _function(name: str, file: Path, settings: Settings) -> Callable[..., Any]:
         raise LogdirError(problem, where=str(file), cure=cure) from error
 
 
-def _scaling(file: Path, settings: Settings) -> Callable[[np.ndarray], np.ndarray]:
-    """What validation pictures go through, by the stock class itself."""
+def _make_scaling(file: Path, settings: Settings) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what validation pictures go through, by the stock class itself."""
     common = settings.augmentation.model_dump()
     fitted = [name for name in FITTED if common[name]]
     if fitted:
         problem = f"augmentation.{fitted[0]} took statistics from the training pictures, which are not kept"
         raise LogdirError(problem, where=str(file), cure="Predict with a model that was trained without it.")
     function = common["preprocessing_function"]
-    loaded = _function(function, file, settings) if function else None
+    loaded = load_function(function, file, settings) if function else None
     generator = ImageDataGenerator(**{name: common[name] for name in SCALING}, preprocessing_function=loaded)
     return lambda picture: np.asarray(generator.standardize(picture))
 
 
 def _read(file: Path, settings: Settings) -> np.ndarray:
-    """A picture as training saw it: float32 of shape (height, width, channels), 0 to 255."""
+    """Return a picture as training saw it: float32 of shape (height, width, channels), 0 to 255."""
     data = settings.data
     try:
         picture = keras.utils.load_img(

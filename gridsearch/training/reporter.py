@@ -1,4 +1,4 @@
-"""What a training says while it runs: checked, sent to the runner and written as curves."""
+"""Report what a training says while it runs: checked, sent to the runner and written as curves."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ class Reporter:
         self.writes_epochs = task.detail == "epoch" or (task.detail == "full" and bool(task.settings.model.objective))
 
     def report(self, epoch: int, metrics: Mapping[str, Any]) -> None:
-        """``epoch`` for a user's objective, which is left at once if it is to stop.
+        """Report an epoch of a user's objective, which is left at once if it is to stop.
 
         Raises:
-            Stopped: the strategy has stopped it, or put it aside.
+            TrainingStopped: the strategy has stopped or paused it.
             Diverged, TypeError, ValueError: as ``epoch``.
         """
         if self.epoch(epoch, metrics) is not Verdict.GO_ON:
             raise TrainingStopped
 
-    def restored(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """An epoch behind a checkpoint that training goes on from: told again only if another session had told it."""
+    def restore(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Note an epoch behind the checkpoint that training resumes from; report it only if another session had it."""
         if self.task.trained_before is None:
             self._say(epoch, dict(metrics), asks=False)
         self.epochs[epoch] = dict(metrics)
 
     def epoch(self, epoch: int, metrics: Mapping[str, Any]) -> Verdict:
-        """A finished epoch, counted from 0; whether to go on.
+        """Return a finished epoch, counted from 0; whether to go on.
 
         Raises:
             Diverged: a loss or the objective is NaN or infinite; what was reported is kept.
@@ -98,7 +98,7 @@ class Reporter:
         self._events.add(epoch, metrics, at)
 
     def beat(self, epoch: int, step: int, steps: int) -> None:
-        """A sign of life within an epoch."""
+        """Give a sign of life within an epoch."""
         now = time.monotonic()
         if now - self._last_beat >= HEARTBEAT_SECONDS:
             self._last_beat = now
@@ -114,7 +114,7 @@ class Reporter:
                 raise Diverged(f"{name} is {found} {when}")
 
     def worth_keeping(self, metrics: Mapping[str, float]) -> bool:
-        """Whether a model with these final metrics is among the best so far."""
+        """Return whether a model with these final metrics is among the best so far."""
         value, bar = self.task.objective.of(metrics), self.task.keep_above
         return value is not None and bar is not None and (math.isinf(bar) or self.task.objective.better(value, bar))
 
@@ -125,7 +125,7 @@ class Reporter:
 
 
 def flatten_metrics(metrics: object) -> dict[str, float]:
-    """Metrics as floats by name; of an array, such as Keras's F1 of each class, each number by its place.
+    """Return metrics as floats by name; of an array, such as Keras's F1 of each class, each number by its place.
 
     Raises:
         TypeError: not a mapping of names to numbers.

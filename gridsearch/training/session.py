@@ -1,4 +1,4 @@
-"""One session, start to end, in whichever process it runs.
+"""Train one session from start to end, in whichever process it runs.
 
 run_session(task, emit)
     ├─ train(values, report)          the user's objective, or
@@ -58,7 +58,7 @@ def run_session(task: Task, emit: Emit, hear: AwaitVerdict = lambda epoch: Verdi
 
 
 def _explain_failure(error: BaseException) -> Outcome:
-    """The outcome of an exception: the training's own fault, unless the disk was full."""
+    """Return the outcome of an exception: the training's own fault, unless the disk was full."""
     if is_full(error):
         return Outcome.failed(FailureKind.INTERRUPTED, _one_line(error), charged=False, disk_full=True)
     return Outcome.failed(FailureKind.EXCEPTION, _one_line(error))

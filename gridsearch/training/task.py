@@ -1,4 +1,4 @@
-"""What a process is given to train a session, and how it talks while it does: the words between worker and training.
+"""Say all that a process needs to train one session.
 
 Task ──► worker ──► training, or the user's objective
                       └─ Reporter ── Epoch, Heartbeat ──► emit

@@ -1,4 +1,4 @@
-"""The ``fast`` engine's arithmetic: the transforms that ImageDataGenerator draws, applied to 8-bit pictures by OpenCV.
+"""Apply the transforms that ImageDataGenerator draws to 8-bit pictures by OpenCV: the ``fast`` engine's arithmetic.
 
     uint8 ──warpAffine: rotation, shift, shear, zoom, flips──► uint8
           ──table: channel shift, brightness, rescale──► float32
@@ -37,7 +37,7 @@ cv2.setNumThreads(1)  # pictures are spread over threads here, each picture is t
 
 
 def inverse_map(parameters: Parameters, height: int, width: int) -> np.ndarray | None:
-    """Where each pixel of the result comes from: float64 (2, 3), from (column, row, 1) to (column, row).
+    """Return where each pixel of the result comes from: float64 (2, 3), from (column, row, 1) to (column, row).
 
     The product of rotation, shift, shear and zoom about the centre, in the stock class's order, after the flips.
     None if nothing moves.
@@ -92,21 +92,21 @@ class Warp:
             picture = cv2.warpAffine(picture, matrix, size, dst=moved, flags=LINEAR, borderMode=self._border)
         if matrix is not None and self._constant is not None:
             picture = picture.reshape(height, width, -1)
-            picture[_outside(matrix, height, width)] = round(
+            picture[_find_outside(matrix, height, width)] = round(
                 self._constant
             )  # before channel shift and brightness, as in the stock class
         table = self._table(parameters, picture)
         cv2.LUT(picture.reshape(height, width, -1), table, dst=out)
 
     def _scratch(self, picture: np.ndarray) -> np.ndarray:
-        """Room of this thread's own for a picture between its two transforms: fresh memory costs half as much again."""
+        """Return this thread's own room for a picture between its transforms: fresh memory costs half as much again."""
         found: np.ndarray | None = getattr(self._room, "picture", None)
         if found is None or found.shape != picture.shape:
             found = self._room.picture = np.empty_like(picture)
         return found
 
     def _table(self, parameters: Parameters, picture: np.ndarray) -> np.ndarray:
-        """What becomes of each of the 256 levels of a picture, float32."""
+        """Return what becomes of each of the 256 levels of a picture, float32."""
         shift, brightness = parameters["channel_shift_intensity"], parameters["brightness"]
         if shift is None and brightness is None:
             return self._plain
@@ -119,8 +119,8 @@ class Warp:
         return levels * self._scale
 
 
-def _outside(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Which pixels of the result come from outside the picture, bool (height, width)."""
+def _find_outside(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return which pixels of the result come from outside the picture, bool (height, width)."""
     columns, rows = np.arange(width), np.arange(height)[:, None]
     column, row = (line[0] * columns + line[1] * rows + line[2] for line in matrix)
     inside: np.ndarray = (column >= 0) & (column <= width - 1) & (row >= 0) & (row <= height - 1)

@@ -1,17 +1,17 @@
-"""Telling someone outside what happened: one file per kind, all of them ``Writer``.
+"""Report a sweep to other tools: one file per tool, every writer a ``Writer``.
 
-    runner ──► EventsWriter                     TensorBoard, in the runner's own process
-           └─► Outside ──queue──► process ──► WandbWriter, MlflowWriter, a user's own     (outside, child)
+    runner ──► EventsWriter                            TensorBoard, in the runner's own process
+           └─► IsolatedWriter ──queue──► process ──► WandbWriter, MlflowWriter, a user's own
 
-The runner tells its writers after the record has it. A session's begin, epochs and end come in this order and in one
-process. A session that a dead runner began is told again from its beginning by the next one, which must come to the
-same as if it had been told once.
+The runner notifies its writers after the record has the fact on disk. A session's begin, epochs and end arrive in
+this order and in one process. The next runner reports a session that a dead runner began again, from its beginning.
+A writer must then show the session once.
 
-An outside writer is an entry point of the group ``gridsearch.writers``: a function or class that takes a
-``SweepInfo`` and returns a ``Writer``. Ten lines make one::
+A writer of your own is an entry point of the group ``gridsearch.writers``: a function or class that takes a
+``SweepInfo`` and returns a ``Writer``. It runs in a process of its own. Ten lines make one::
 
     class Lines:
-        def __init__(self, background): self.file = background.logdir / "lines.txt"
+        def __init__(self, info): self.file = info.logdir / "lines.txt"
         def begin(self, session): self.say(f"{session.name} begins")
         def epoch(self, epoch): self.say(f"{epoch.session} {epoch.epoch} {dict(epoch.metrics)}")
         def end(self, session): self.say(f"{session.name} {session.status}")
@@ -35,47 +35,50 @@ __all__ = ["SupportsBackfill", "SupportsClose", "SweepInfo", "Writer", "describe
 
 
 class Writer(Protocol):
-    """Learns of every session, in this order."""
+    """Receive every session's begin, epochs and end, in this order."""
 
     def begin(self, session: SessionRecord) -> None:
-        """A session is about to be trained."""
+        """Report that a session is about to be trained."""
 
     def epoch(self, epoch: Epoch) -> None:
-        """A session finished an epoch."""
+        """Report that a session finished an epoch."""
 
     def end(self, session: SessionRecord) -> None:
-        """A session ended, in this run or, found out only now, in an earlier one."""
+        """Report that a session ended.
+
+        The session may have ended in an earlier run that died before it could report the end.
+        """
 
 
 @runtime_checkable
 class SupportsClose(Protocol):
-    """A writer with something left to do when the sweep has ended, well or not."""
+    """A writer that must finish its work when the sweep has ended, well or not."""
 
     def close(self) -> None:
-        """Nothing more will be told."""
+        """Finish; no further call follows."""
 
 
 @runtime_checkable
 class SupportsBackfill(Protocol):
-    """A writer whose accounts of sessions stay, so that only what is missing need be told again."""
+    """A writer whose runs stay where it wrote them, so that a backfill writes only what is missing."""
 
     def key(self, session: SessionRecord) -> str:
-        """What a session's account is kept under; of several sessions with one key, that of the last stays."""
+        """Return the key of a session's run; of several sessions with one key, the last one's run stays."""
 
     def has(self, session: SessionRecord, epochs: int) -> bool:
-        """Whether its account of this ended session, with so many epochs, is complete."""
+        """Return whether the run of this ended session, with so many epochs, is complete."""
 
 
 @dataclass(frozen=True)
 class SweepInfo:
-    """What an outside writer knows of a sweep before its first session.
+    """What a writer knows of a sweep before its first session.
 
     Args:
-        logdir: the log directory, where it may keep files.
-        identity: hexadecimal digits that no other sweep has, the same whenever this one is continued.
+        logdir: the log directory, in which the writer may keep files.
+        identity: hexadecimal digits that no other sweep has. They stay the same when this sweep is resumed.
         hparams: as declared.
-        objective: the metric and its direction; its ``columns`` are the names of a session's final metrics.
-        recipe: everything besides HParam values that decides a result, flat, as JSON has it.
+        objective: the metric and its direction. Its ``columns`` are the names of a session's final metrics.
+        recipe: everything besides HParam values that decides a result: a flat dictionary of JSON values.
         options: the writer's own table of the sweep file, ``[writers.NAME]``.
     """
 
@@ -88,18 +91,23 @@ class SweepInfo:
 
     @property
     def name(self) -> str:
-        """The sweep's name for people: that of its log directory, and enough of its identity to be the only one."""
+        """The sweep's name for people: its log directory's name and the first digits of its identity."""
         return f"{self.logdir.resolve().name[:64]}-{self.identity[:8]}"
+
+    @property
+    def home(self) -> Path:
+        """The log directory, by the name ``home`` that it had for the writers of 0.1.0."""
+        return self.logdir
 
 
 def describe_sweep(record: Record, writer: str, **options: Any) -> SweepInfo:
-    """The background of a recorded sweep for the writer of this name; ``options`` take precedence over its table's."""
+    """Return the sweep info of a record for the writer of this name; ``options`` override those of its table."""
     table = {**record.tables.get("writers", {}).get(writer, {}), **options}
     return SweepInfo(record.logdir, record.identity, record.hparams, record.objective, record.recipe, table)
 
 
 def replay_session(writer: Writer, session: SessionRecord, epochs: Iterable[Epoch]) -> None:
-    """Tell a session that has ended from its beginning."""
+    """Report an ended session to a writer: its begin, its epochs and its end."""
     writer.begin(replace(session, outcome=Outcome(Status.RUNNING), ended=None))
     for epoch in epochs:
         writer.epoch(epoch)

@@ -1,4 +1,4 @@
-"""Telling an outside writer, from the record, what it has missed: at any time, and as often as one likes."""
+"""Write from the record what a writer has missed: at any time, as often as you like."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ __all__ = ["BackfillResult", "backfill"]
 
 @dataclass(frozen=True)
 class BackfillResult:
-    """How many runs the writer has now, how many of them were missing or not complete, and where, if it says so."""
+    """What a backfill did.
+
+    Attributes:
+        runs: how many runs the writer has now.
+        written: how many of them were missing or incomplete before.
+        uri: where the runs are, if the writer knows it.
+    """
 
     runs: int
     written: int
@@ -26,32 +32,34 @@ class BackfillResult:
 
 
 def backfill(name: str, logdir: Path, **options: Any) -> BackfillResult:
-    """Tell a writer every session that it has no complete account of; those in training are left to their runner.
+    """Write every ended session that the writer has no complete run of; leave those in training to their runner.
 
     Args:
         name: of the writer's entry point.
         logdir: the log directory.
-        options: in place of those in the sweep file's table of the writer.
+        options: override those in the sweep file's table of the writer.
 
     Raises:
-        SweepFileError: the writer cannot be had.
+        SweepFileError: no writer has the name, or its package is not installed.
         LogdirError: there is no record, or it cannot be read.
         UserError: the writer does not take its options, or its server does not answer.
     """
     refuse_unknown([name], f"gridsearch {name}")
     record = Record.read(logdir)
     try:
-        return _told(load_writer(name)(describe_sweep(record, name, **options)), record)
+        return _write_missing(load_writer(name)(describe_sweep(record, name, **options)), record)
     except GridsearchError:
         raise
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UserError(said, where=f"gridsearch {name}", cure="The same again goes on from here.") from error
+        raise UserError(
+            said, where=f"gridsearch {name}", cure="Run the same command again: it goes on from here."
+        ) from error
 
 
-def _told(writer: Writer, record: Record) -> BackfillResult:
+def _write_missing(writer: Writer, record: Record) -> BackfillResult:
     written = 0
-    sessions = _accounts(writer, _ended(record))
+    sessions = _select_last_of_each_key(writer, _list_ended(record))
     try:
         for session in sessions:
             epochs = read_history(record.logdir, session.name)
@@ -64,8 +72,8 @@ def _told(writer: Writer, record: Record) -> BackfillResult:
     return BackfillResult(len(sessions), written, getattr(writer, "uri", ""))
 
 
-def _ended(record: Record) -> Iterable[SessionRecord]:
-    """Every session that has ended; one that a dead runner left running ended as the next runner will say."""
+def _list_ended(record: Record) -> Iterable[SessionRecord]:
+    """Yield every session that has ended; one that a dead runner left running counts as interrupted."""
     cut_off = Outcome.failed(FailureKind.INTERRUPTED, "the runner died")
     for session in record.sessions:
         if session.status is not Status.RUNNING:
@@ -74,8 +82,8 @@ def _ended(record: Record) -> Iterable[SessionRecord]:
             yield replace(session, outcome=replace(cut_off, provenance=session.outcome.provenance), ended=session.began)
 
 
-def _accounts(writer: Writer, sessions: Iterable[SessionRecord]) -> list[SessionRecord]:
-    """The last session of each key: the others' accounts would only be replaced by it."""
+def _select_last_of_each_key(writer: Writer, sessions: Iterable[SessionRecord]) -> list[SessionRecord]:
+    """Return the last session of each key: it would replace the runs of the others."""
     if not isinstance(writer, SupportsBackfill):
         return list(sessions)
     return list({writer.key(session): session for session in sessions}.values())

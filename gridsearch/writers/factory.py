@@ -1,4 +1,4 @@
-"""Which outside writers there are: entry points of one group, those of this package among them."""
+"""Find writers by name: entry points of one group, this package's own among them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["GROUP", "backfill_command", "load_writer", "refuse_unknown"]
 GROUP = "gridsearch.writers"
 
 PACKAGES = {"wandb": ("wandb",), "mlflow": ("mlflow", "sqlalchemy")}
-"""What our own writers import, each an extra of its writer's name."""
+"""The packages that this project's writers import. The extra of the writer's name installs them."""
 
 
 def refuse_unknown(names: Iterable[str], where: str = "sweep.writers") -> None:
-    """Refuse writers that cannot be had, before anything is trained.
+    """Refuse unknown writers, and those whose package is not installed, before anything is trained.
 
     Raises:
         SweepFileError: no entry point has the name, or its extra is not installed.
@@ -41,12 +41,12 @@ def refuse_unknown(names: Iterable[str], where: str = "sweep.writers") -> None:
 
 
 def backfill_command(name: str, logdir: Path) -> str:
-    """How a writer that was switched off can be told what it missed; empty if there is no command for it."""
+    """Return how to write what a writer missed while it was switched off; empty if no command does."""
     command = f"`gridsearch {name} {shlex.quote(str(logdir))}` writes what it missed"
     return command if name in PACKAGES else ""
 
 
 def load_writer(name: str) -> Callable[[SweepInfo], Writer]:
-    """What makes the writer of this name."""
+    """Return the function or class that makes the writer of this name."""
     (entry_point,) = entry_points(group=GROUP, name=name)
     return cast("Callable[[SweepInfo], Writer]", entry_point.load())

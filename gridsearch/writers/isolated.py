@@ -1,88 +1,82 @@
-"""A writer in a process of its own, so that whatever becomes of it is no concern of the sweep.
+"""Run a writer in a process of its own, so that its failure never costs a trial.
 
-    runner ──► Outside ──► queue ──thread──socket pair──► process (child) ──► the writer, say W&B's, and its service
-                                       ◄──── taken, or what went wrong ────
+    runner ──► IsolatedWriter ──► queue ──thread──socket pair──► process ──► the writer, say W&B's, and its service
+                                            ◄──── accepted, or an error ────
 
-A message is sent when the one before it was taken. The runner only ever puts one in the queue, which costs it
-microseconds. A writer that raises, dies, falls behind or says nothing for too long is switched off with a line; what
-it missed is in the record.
+The thread sends a message after the process accepted the one before. The runner only puts messages into the queue,
+which takes microseconds. A writer is switched off with one line if it raises, dies, falls behind or does not answer
+in time. What it missed is in the record, and ``gridsearch.writers.backfill`` writes it later.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-import psutil
-
-from gridsearch.system.signals import STOP_SIGNALS
+from gridsearch.system.child_process import ChildProcess
 from gridsearch.trials import Epoch, SessionRecord
 from gridsearch.writers import SweepInfo
 
 __all__ = ["IsolatedWriter"]
 
 MOST_WAITING = 10_000
-"""Messages that the queue holds: some MiB."""
+"""The number of messages that the queue holds: a few MiB."""
 
 SECONDS_TO_START = 120.0
 SECONDS_TO_ANSWER = 120.0
-"""How long a message may be on its way while the sweep runs; nobody waits for it."""
+"""How long the process may take for one message while the sweep runs. The sweep does not wait for it."""
 
 SECONDS_AT_END = 10.0
-"""The same when the sweep has ended and waits, unless the writer had then said nothing for half that time already."""
+"""How long it may take for one message when the sweep has ended and waits.
+
+A message that was sent more than half this time before the sweep ended gets no further time.
+"""
 
 MOST_AT_END = 30.0
-"""Seconds that the sweep waits for everything that is still in the queue."""
+"""Seconds that the sweep waits at its end for all messages in the queue."""
 
 SECONDS_TO_LEAVE = 5.0
 
 
 class _SwitchedOffError(Exception):
-    """Why."""
+    """The writer is switched off; the message says why."""
 
 
 class IsolatedWriter:
-    """Tells a writer in another process; a ``Writer`` that never raises and never waits.
+    """A ``Writer`` that passes everything on to a writer in another process, and never raises or waits.
 
     Args:
-        name: of its entry point.
-        background: what it is made with.
-        warn: says a line to the user.
-        cure: what that line ends with: how what was missed can be made up for.
+        name: the writer's entry point.
+        background: the sweep info that the writer is made with.
+        warn: shows a line to the user.
+        cure: ends that line: how to write what the writer missed.
     """
 
     def __init__(self, name: str, background: SweepInfo, warn: Callable[[str], None], cure: str = "") -> None:
         self.name, self._background, self._warn, self._cure = name, background, warn, cure
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._child: ChildProcess | None = None
         self._ready = False
         self._asked: float | None = None
         self._problem = ""
         self._said_so = False
 
     def begin(self, session: SessionRecord) -> None:
-        """Pass it on."""
+        """Queue it for the process."""
         self._put("begin", session)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Pass it on."""
+        """Queue it for the process."""
         self._put("epoch", epoch)
 
     def end(self, session: SessionRecord) -> None:
-        """Pass it on."""
+        """Queue it for the process."""
         self._put("end", session)
 
     def _put(self, what: str, about: Any) -> None:
@@ -104,7 +98,7 @@ class IsolatedWriter:
             self._warn(line + (f"; {self._cure}" if self._cure else ""))
 
     def close(self) -> None:
-        """Wait until everything was taken, or until the writer has shown that it will not; then end its process."""
+        """Wait until the process accepted every message or missed its deadline; then end the process."""
         if self._thread is not None and not self._problem:
             with contextlib.suppress(queue.Full):
                 self._queue.put_nowait(("close", None))
@@ -113,14 +107,15 @@ class IsolatedWriter:
         self._kill()
         if self._thread is not None:
             self._thread.join(SECONDS_TO_LEAVE)
-        self._output.close()
+        if self._child is not None:
+            self._child.close()
 
     def _wait(self) -> None:
         assert self._thread is not None
         patience = 0.0 if self._silent() > SECONDS_AT_END / 2 else SECONDS_AT_END
         deadline = time.monotonic() + MOST_AT_END
         while self._thread.is_alive() and not self._problem:
-            if not self._ready:  # it is being imported, which waits for nobody else
+            if not self._ready:  # the process still imports its packages: the limit counts from its first answer
                 deadline = time.monotonic() + MOST_AT_END
             if self._silent() > patience:
                 self._problem = f"it has not answered for {self._silent():.0f} s"
@@ -129,7 +124,7 @@ class IsolatedWriter:
             self._thread.join(0.05)
 
     def _silent(self) -> float:
-        """Seconds since the message that is on its way was sent; 0 if there is none."""
+        """Return the seconds since the unanswered message was sent; 0 without one."""
         asked = self._asked
         return 0.0 if asked is None else time.monotonic() - asked
 
@@ -154,22 +149,8 @@ class IsolatedWriter:
             self._problem = self._problem or f"its process ended{self._last_words()}"
 
     def _start(self) -> Connection:
-        ours, theirs = socket.socketpair()
-        # Like a worker, it is started with the signals that stop a sweep blocked, and then ignores them.
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gridsearch.writers.isolated_process", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=self._output,
-                pass_fds=(theirs.fileno(),),
-                process_group=0,
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-        theirs.close()
-        connection = Connection(ours.detach())
+        self._child = ChildProcess("gridsearch.writers.isolated_process")
+        connection = self._child.connection
         connection.send((self.name, self._background))
         self._answer(connection, SECONDS_TO_START)
         self._ready = True
@@ -184,34 +165,15 @@ class IsolatedWriter:
         self._asked = None
 
     def _last_words(self) -> str:
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(SECONDS_TO_LEAVE)
-        try:
-            self._output.seek(0)
-            said = self._output.read().decode(errors="replace").strip().splitlines()
-        except ValueError:  # closed
+        if self._child is None:
             return ""
-        return f" ({said[-1].strip()})" if said else ""
+        self._child.wait(SECONDS_TO_LEAVE)
+        said = self._child.last_words()
+        return f" ({said})" if said else ""
 
     def _kill(self) -> None:
-        """End the process with all that it has started, W&B's service among it, which is in a session of its own."""
-        process = self._process
-        if process is None:
-            return
-        if not self._problem:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(SECONDS_TO_LEAVE)
-        end_tree(process.pid)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(SECONDS_TO_LEAVE)
-
-
-def end_tree(pid: int) -> None:
-    """SIGKILL to a process, to its group and to everything that it has started."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for each in psutil.Process(pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+        """Kill the process and everything it started; W&B's service is in a session of its own."""
+        if self._child is not None:
+            if not self._problem:
+                self._child.wait(SECONDS_TO_LEAVE)
+            self._child.kill(tree=True)

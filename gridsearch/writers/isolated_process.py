@@ -1,4 +1,4 @@
-"""The process of an outside writer: ``python -m gridsearch.writers.isolated_process FD``."""
+"""Run one isolated writer: ``python -m gridsearch.writers.isolated_process FD``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from gridsearch.record.reader import read_history
+from gridsearch.system.child_process import end_tree, remove_temporary_folder
 from gridsearch.system.signals import STOP_SIGNALS
 from gridsearch.trials import Epoch, SessionRecord
 from gridsearch.writers import SupportsClose, SweepInfo, Writer, replay_session
@@ -22,7 +23,7 @@ __all__ = ["main"]
 
 
 def main(descriptor: int) -> None:
-    """Make a writer and tell it what arrives, until the runner says that it was all or is gone."""
+    """Make a writer and pass on what arrives, until the runner closes it or is gone."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -30,12 +31,12 @@ def main(descriptor: int) -> None:
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, messages), daemon=True).start()
     try:
-        name, background = messages.get()
-        teller = _Teller(load_writer(name)(background), background)
+        name, info = messages.get()
+        relay = Relay(load_writer(name)(info), info)
         connection.send("")
         while True:
             what, about = messages.get()
-            getattr(teller, what)(about)
+            getattr(relay, what)(about)
             connection.send("")
             if what == "close":
                 return
@@ -46,24 +47,23 @@ def main(descriptor: int) -> None:
 
 
 def _receive(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
-    """Take messages as they come; the end of the connection is the end of this process and of all it has started."""
+    """Queue messages as they arrive; at the end of the connection, kill this process and everything it started."""
     with suppress(EOFError, OSError):
         while True:
             messages.put(connection.recv())
-    from gridsearch.writers.isolated import end_tree
-
+    remove_temporary_folder()
     end_tree(os.getpid())
 
 
-class _Teller:
-    """Tells a writer every session from its beginning.
+class Relay:
+    """Reports every session to a writer from its beginning.
 
-    One that a dead runner began, or that goes on after it was put aside, is told when it has ended, whole: W&B would
-    lose what it was told before, and MLflow the count of it.
+    A session that a dead runner began, or that resumes after a pause, is reported whole when it has ended. Otherwise
+    W&B would lose the epochs before the pause, and MLflow their number.
     """
 
-    def __init__(self, writer: Writer, background: SweepInfo) -> None:
-        self._writer, self._logdir = writer, background.logdir
+    def __init__(self, writer: Writer, info: SweepInfo) -> None:
+        self._writer, self._logdir = writer, info.logdir
         self._open: set[str] = set()
 
     def begin(self, session: SessionRecord) -> None:

@@ -1,15 +1,15 @@
-"""MLflow: a parent run for the sweep, and nested in it a run for each session.
+"""Write to MLflow: a parent run for the sweep, and nested in it a run for each session.
 
     experiment gridsearch
       └─ hparam_tuning-3f2a9c1d       params: the recipe
            └─ run-0007                params: the HParam values
                                       metrics: ``epoch/val_accuracy`` and the like by epoch, counted from 1, and the
                                       final ones as TensorBoard's table names them
-                                      tags: ``gridsearch.status`` and what else `gridsearch export` has of a session
+                                      tags: ``gridsearch.status`` and other columns of `gridsearch export`
                                       artifact: ``model/run-0007.keras``, if it is the best
 
-Without a server all of it is in ``LOGDIR/mlflow.db`` and ``LOGDIR/mlartifacts``. A run is found by its
-tags and never made twice; MLflow takes the same number for the same step and time as the one it has.
+Without a server the runs are in ``LOGDIR/mlflow.db`` and ``LOGDIR/mlartifacts``. This module finds a run by its tags
+and never makes it twice. MLflow stores a metric once if value, step and time are the same.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mlflow.entities import Metric, Param, RunTag
 
 from gridsearch.config.sections import Mlflow
 from gridsearch.record.reader import Record
+from gridsearch.system.files import replace_when_whole
 from gridsearch.trials import Epoch, FailureKind, SessionRecord
 from gridsearch.writers import SweepInfo
 
@@ -38,19 +39,19 @@ SWEEP, SESSION, EPOCHS, BEST = "gridsearch.sweep", "gridsearch.session", "gridse
 
 MOST_PARAMS = 100
 MOST_CHARACTERS = 6000
-"""What MLflow takes in one call, and as a parameter's value."""
+"""MLflow's limits: parameters in one call, and characters of a parameter's value."""
 
 
 class MlflowWriter:
-    """Tells MLflow of every session; a ``Writer``.
+    """Writes every session to MLflow; a ``Writer``.
 
     Args:
-        background: of the sweep; its options are those of ``settings.Mlflow``.
+        info: of the sweep; its options are those of ``gridsearch.config.sections.Mlflow``.
     """
 
-    def __init__(self, background: SweepInfo) -> None:
-        self._sweep, self._options = background, Mlflow.model_validate(background.options)
-        self._logdir = background.logdir.resolve()
+    def __init__(self, info: SweepInfo) -> None:
+        self._sweep, self._options = info, Mlflow.model_validate(info.options)
+        self._logdir = info.logdir.resolve()
         elsewhere = self._options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         self.uri = elsewhere or _local_store(self._logdir / "mlflow.db")
         self._parent = ""
@@ -59,7 +60,7 @@ class MlflowWriter:
 
     @cached_property
     def _client(self) -> MlflowClient:
-        """Connected when there is something to tell: a server may hang."""
+        """The client, connected when there is something to write: a server may hang."""
         return MlflowClient(self.uri)
 
     @cached_property
@@ -70,7 +71,7 @@ class MlflowWriter:
         return str(found.experiment_id if found else self._client.create_experiment(name, local))
 
     def begin(self, session: SessionRecord) -> None:
-        """Open the session's run, or the one that it has already."""
+        """Open the session's run; make it if there is none."""
         self._parent = self._parent or self._begin_sweep(session)
         tags = {"mlflow.parentRunId": self._parent, **self._tags(session)}
         run = self._find(**{SESSION: session.name}) or self._create(session.name, tags, session.began)
@@ -85,7 +86,7 @@ class MlflowWriter:
         self._log(self._runs[epoch.session], metrics, epoch.time, epoch.epoch + 1)
 
     def end(self, session: SessionRecord) -> None:
-        """Log the final metrics, and end the run as ``FINISHED``, ``FAILED`` or, if it was interrupted, ``KILLED``."""
+        """Log the final metrics and end the run: ``FINISHED``, ``FAILED`` or, if interrupted, ``KILLED``."""
         run, epochs = self._runs.pop(session.name), self._epochs.pop(session.name)
         ended = session.ended or session.began
         last = session.outcome.epochs
@@ -97,7 +98,7 @@ class MlflowWriter:
         self._client.set_terminated(run, status, _milliseconds(ended))
 
     def close(self) -> None:
-        """Give the best session's run its model, and end the sweep's."""
+        """Log the model with the best session's run, and end the sweep's run."""
         if self._parent:
             record = Record.read(self._sweep.logdir)
             self._keep_best(record)
@@ -105,11 +106,11 @@ class MlflowWriter:
             self._client.set_terminated(self._parent, end_time=_milliseconds(max(ends)) if ends else None)
 
     def key(self, session: SessionRecord) -> str:
-        """The session's own name: MLflow's table has a row for each, as `gridsearch export` has."""
+        """Return the session's name: MLflow's table has a row for each session, like `gridsearch export`."""
         return session.name
 
     def has(self, session: SessionRecord, epochs: int) -> bool:
-        """Whether there is a run that was told the session's end after so many epochs."""
+        """Return whether a run has the session's end after so many epochs."""
         return bool(self._find(**{**self._tags(session), EPOCHS: str(epochs)}))
 
     def _begin_sweep(self, session: SessionRecord) -> str:
@@ -136,7 +137,7 @@ class MlflowWriter:
         return {SWEEP: self._sweep.identity, **{f"gridsearch.{key}": str(value) for key, value in about.items()}}
 
     def _find(self, **tags: str) -> str:
-        """The id of the run with these tags, or an empty string."""
+        """Return the id of the run with these tags, or an empty string."""
         wanted = {SWEEP: self._sweep.identity, **tags}
         filters = " and ".join(f"tags.`{key}` = '{value}'" for key, value in wanted.items())
         found = self._client.search_runs([self._experiment], filters, max_results=1)
@@ -164,12 +165,13 @@ class MlflowWriter:
 
 
 def _local_store(file: Path) -> str:
-    """MLflow's store in a file, made whole or not at all: what was killed while it made its tables cannot go on."""
+    """Return the URI of MLflow's store in a file; make the file whole or not at all.
+
+    MLflow cannot open a store whose maker was killed while it made the tables.
+    """
     if not file.exists():
-        part = file.with_name(f"{file.name}.part")
-        part.unlink(missing_ok=True)
-        MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
-        os.replace(part, file)
+        with replace_when_whole(file) as part:
+            MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
     return f"sqlite:///{file}"
 
 
@@ -182,9 +184,10 @@ def _milliseconds(seconds: float) -> int:
 
 
 def accepted_name(name: str) -> str:
-    """A name of a metric or parameter as MLflow takes it: letters, digits, ``_ - . : /`` and space, a relative path.
+    """Convert the name of a metric or parameter to one that MLflow accepts.
 
-    Whatever else is in it stands as its bytes in hexadecimal.
+    MLflow accepts letters, digits, ``_ - . : /`` and space, as a relative path of at most 250 characters. Any other
+    character is replaced by its bytes in hexadecimal.
     """
     accepted = "".join(c if re.match(r"[\w./: -]", c, re.ASCII) else _in_hexadecimal(c) for c in name)
     parts = [part if part.strip(".") else part.replace(".", "-2E") or "-" for part in accepted.split("/")]

@@ -1,4 +1,4 @@
-"""Weights & Biases: a run for each session, told live or rebuilt from the record, under the same id.
+"""Write to Weights & Biases: a run for each session, live or from the record, under the same id.
 
     project
       └─ group  hparam_tuning-3f2a9c1d            the sweep
@@ -7,9 +7,9 @@
                 history   Keras's own names (``val_accuracy``, ...) by ``epoch``, counted from 1
                 summary   the final metrics as TensorBoard's table names them; others as last reported; how it ended
 
-Runs are kept in ``LOGDIR/wandb``. An interrupted session is not its trial's end: the attempt that takes its place
-continues its run, under its id. W&B keeps nothing on disk for some seconds, so what is there is never trusted: only a
-run that this module has finished, and then marked, counts as complete.
+Runs are in ``LOGDIR/wandb``. The attempt that replaces an interrupted session continues its run, under its id. W&B
+writes to disk only after some seconds, so its files alone prove nothing: a run counts as complete only if this module
+finished and then marked it.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ from gridsearch.writers import SweepInfo
 __all__ = ["WandbWriter"]
 
 MARK = "gridsearch.json"
-"""In a run's directory: what was written there, once all of it was."""
+"""The file in a run's directory that says what was written there. It is written last."""
 
 INTERRUPTIONS = (FailureKind.INTERRUPTED, FailureKind.LOST)
 
 SECONDS_TO_BEGIN = 30.0
 SECONDS_TO_FINISH = 30.0
-"""For which wandb itself tries again what its server refuses; shorter than the runner's patience with this process."""
+"""How long wandb itself retries a request that its server refuses: less than the runner waits for this process."""
 
 
 class WandbWriter:
-    """Tells W&B of every session; a ``Writer``.
+    """Writes every session to W&B; a ``Writer``.
 
     Args:
-        background: of the sweep; its options are those of ``settings.Wandb``.
+        info: of the sweep; its options are those of ``gridsearch.config.sections.Wandb``.
     """
 
-    def __init__(self, background: SweepInfo) -> None:
-        self._sweep, self._options = background, Wandb.model_validate(background.options)
+    def __init__(self, info: SweepInfo) -> None:
+        self._sweep, self._options = info, Wandb.model_validate(info.options)
         self._project = self._options.project or os.environ.get("WANDB_PROJECT") or "gridsearch"
-        self._folder = background.logdir.resolve() / "wandb"
+        self._folder = info.logdir.resolve() / "wandb"
         self._runs: dict[str, tuple[Any, set[int]]] = {}
         self._marks: dict[Path, dict[str, Any]] = {}
 
     def begin(self, session: SessionRecord) -> None:
-        """Open the session's run; what an earlier process left of it is removed."""
+        """Open the session's run; remove what an earlier process left of it."""
         identity = self.key(session)
         for left_behind in self._directories(identity):
             shutil.rmtree(left_behind, ignore_errors=True)
@@ -108,11 +108,11 @@ class WandbWriter:
                 (directory / MARK).write_text(json.dumps({**mark, "bytes": _bytes(directory)}), encoding="utf-8")
 
     def has(self, session: SessionRecord, epochs: int) -> bool:
-        """Whether there is a finished run of just this session."""
+        """Return whether there is a complete run of exactly this session."""
         return any(self._marked(directory, session, epochs) for directory in self._directories(self.key(session)))
 
     def key(self, session: SessionRecord) -> str:
-        """The id of a session's run: the sweep's identity and the name of the session that it continues, or its own."""
+        """Return the id of a session's run: the sweep's identity, and the first session that it continues."""
         first = session
         if session.session.attempt > 1:
             trials = Record.read(self._sweep.logdir).trials
@@ -127,7 +127,7 @@ class WandbWriter:
         return f"{self._sweep.identity[:12]}-{first.name}"
 
     def _config(self, session: SessionRecord) -> dict[str, Any]:
-        values = session.session.trial.values  # and nothing else that varies, or W&B's panels would explain by it
+        values = session.session.trial.values  # nothing else may vary, or W&B's panels would offer it as an explanation
         return {"gridsearch.recipe" if "recipe" in values else "recipe": dict(self._sweep.recipe), **values}
 
     def _mark(self, directory: Path, session: SessionRecord, epochs: int) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class WandbWriter:
         return False
 
     def _directories(self, identity: str) -> list[Path]:
-        """Where W&B keeps, or kept, the run of this id: one directory for each time that it was begun."""
+        """List W&B's directories of the run of this id: one for each time that it was begun."""
         named = re.compile(rf"(offline-)?run-\d+_\d+-{re.escape(identity)}")
         found = self._folder.iterdir() if self._folder.is_dir() else ()
         return [directory for directory in found if named.fullmatch(directory.name)]
@@ -155,7 +155,7 @@ def _bytes(directory: Path) -> int:
 
 
 def _settings() -> wandb.Settings:
-    """Only what we tell it: this process's output, machine and source code are not the training's."""
+    """Return settings with which W&B logs no output, machine or source code: this process does not train."""
     return wandb.Settings(
         silent=True,
         console="off",

@@ -130,7 +130,7 @@ def leaves_workers_behind() -> None:
     """Make the process executor forget to end its workers."""
     from gridsearch.executors.processes import ProcessExecutor
 
-    _replace(ProcessExecutor, "close", lambda original: lambda self: self._workers.clear())
+    _replace(ProcessExecutor, "close", lambda original: lambda self: self.workers.clear())
 
 
 def writes_no_end() -> None:

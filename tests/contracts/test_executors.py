@@ -165,7 +165,7 @@ def test_a_warm_worker_is_used_again(processes: ProcessExecutor, logdir: Path) -
 
 def test_a_worker_that_has_outgrown_its_size_is_replaced(processes: ProcessExecutor, logdir: Path) -> None:
     pids = [outcome_of(processes, logdir, "fine").provenance["pid"] for _ in range(3)]
-    (worker,) = processes._workers
+    (worker,) = processes.workers
     worker.sizes = [100, 100, 10 * 2**30]
     pids.append(outcome_of(processes, logdir, "fine").provenance["pid"])
     assert len(set(pids)) == 2
@@ -203,7 +203,7 @@ def test_a_session_that_ended_before_it_was_cancelled_has_its_own_end_first(logd
 def wait_for_an_end(executor: ProcessExecutor) -> None:
     """Until the first worker has sent one, which is left unread."""
     deadline = time.monotonic() + PATIENCE
-    with socket.socket(fileno=os.dup(executor._workers[0].connection.fileno())) as peeked:
+    with socket.socket(fileno=os.dup(executor.workers[0].child.connection.fileno())) as peeked:
         while b"Ended" not in peeked.recv(2**20, socket.MSG_PEEK):
             assert time.monotonic() < deadline
             time.sleep(0.05)

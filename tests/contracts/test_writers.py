@@ -59,7 +59,7 @@ def tensorboard() -> Kind:
             found[directory.name] = Account(str(last.session_end_info.status), metrics, [], values)
         return found
 
-    return Kind(lambda background: EventsWriter(background.logdir, background.objective), read, ("1", "2"))
+    return Kind(lambda info: EventsWriter(info.logdir, info.objective), read, ("1", "2"))
 
 
 def wandb() -> Kind:
@@ -119,7 +119,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def background(logdir: Path, empty_store: Path) -> SweepInfo:
+def info(logdir: Path, empty_store: Path) -> SweepInfo:
     """Of a sweep with one trial, in a folder with a name that is not kind to programs."""
     place = logdir.parent / "a'; echo föö"
     place.mkdir(parents=True)
@@ -133,8 +133,8 @@ def background(logdir: Path, empty_store: Path) -> SweepInfo:
 
 
 @pytest.fixture
-def writer(kind: Kind, background: SweepInfo) -> Iterator[Writer]:
-    made = kind.make(background)
+def writer(kind: Kind, info: SweepInfo) -> Iterator[Writer]:
+    made = kind.make(info)
     yield made
     if isinstance(made, SupportsClose):
         made.close()
@@ -164,11 +164,11 @@ def losses(account: Account) -> list[float]:
 
 
 def test_a_session_is_found_with_its_values_its_epochs_and_its_final_metrics(
-    kind: Kind, writer: Writer, background: SweepInfo
+    kind: Kind, writer: Writer, info: SweepInfo
 ) -> None:
     replay_session(writer, session(1, COMPLETED), epochs(session(1, COMPLETED)))
     close(writer)
-    (account,) = kind.read(background.logdir).values()
+    (account,) = kind.read(info.logdir).values()
     assert account.state == kind.states[0]
     assert account.metrics == pytest.approx(GOOD)
     assert losses(account) == [1.5, 0.25, 0.5]
@@ -176,17 +176,17 @@ def test_a_session_is_found_with_its_values_its_epochs_and_its_final_metrics(
 
 
 def test_a_failed_session_is_found_as_failed_and_without_final_metrics(
-    kind: Kind, writer: Writer, background: SweepInfo
+    kind: Kind, writer: Writer, info: SweepInfo
 ) -> None:
     failed = session(1, FAILED)
     replay_session(writer, failed, [*epochs(failed)[:1], Epoch(failed.name, 1, {"loss": math.nan, "lös s?": 1.0}, 1e9)])
     close(writer)
-    (account,) = kind.read(background.logdir).values()
+    (account,) = kind.read(info.logdir).values()
     assert (account.state, account.metrics) == (kind.states[1], {})
     assert losses(account)[0] == 1.5
 
 
-def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, background: SweepInfo) -> None:
+def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, info: SweepInfo) -> None:
     ends = [session(1, COMPLETED), session(2, FAILED), session(3, COMPLETED), session(3, COMPLETED, repeat=1)]
     for each in ends:
         writer.begin(session(each.session.trial.number, Outcome(Status.RUNNING), repeat=each.session.repeat))
@@ -196,7 +196,7 @@ def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, b
     for each in reversed(ends):
         writer.end(each)
     close(writer)
-    found = kind.read(background.logdir)
+    found = kind.read(info.logdir)
     good, bad = kind.states
     assert {name: account.state for name, account in sorted(found.items())} == {
         "run-0001": good,
@@ -207,22 +207,22 @@ def test_several_sessions_at_a_time_are_kept_apart(kind: Kind, writer: Writer, b
     assert all(losses(account) == [1.5, 0.25, 0.5] for account in found.values())
 
 
-def test_a_session_that_a_dead_process_began_is_told_again_and_is_there_once(kind: Kind, background: SweepInfo) -> None:
-    first = kind.make(background)
+def test_a_session_that_a_dead_process_began_is_told_again_and_is_there_once(kind: Kind, info: SweepInfo) -> None:
+    first = kind.make(info)
     first.begin(session(1, Outcome(Status.RUNNING)))
     first.epoch(epochs(session(1, COMPLETED))[0])
     close(first)
-    second = kind.make(background)
+    second = kind.make(info)
     replay_session(second, session(1, COMPLETED), epochs(session(1, COMPLETED)))
     close(second)
-    (account,) = kind.read(background.logdir).values()
+    (account,) = kind.read(info.logdir).values()
     assert account.state == kind.states[0]
     assert losses(account) == [1.5, 0.25, 0.5]
     assert account.metrics == pytest.approx(GOOD)
 
 
-def test_a_writer_that_keeps_accounts_knows_which_are_complete(kind: Kind, background: SweepInfo) -> None:
-    writer, done = kind.make(background), session(1, COMPLETED)
+def test_a_writer_that_keeps_accounts_knows_which_are_complete(kind: Kind, info: SweepInfo) -> None:
+    writer, done = kind.make(info), session(1, COMPLETED)
     if not isinstance(writer, SupportsBackfill):
         pytest.skip("this one does not say that it does")
     assert not writer.has(done, 3)
@@ -235,7 +235,7 @@ def test_a_writer_that_keeps_accounts_knows_which_are_complete(kind: Kind, backg
     assert not writer.has(session(1, FAILED), 3)
     assert not writer.has(session(2, COMPLETED), 3)
     close(writer)
-    again = kind.make(background)
+    again = kind.make(info)
     assert isinstance(again, SupportsBackfill)
     assert again.has(done, 3)
     close(again)

@@ -34,13 +34,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read from here on."""
     names: list[str] = []
-    really = fingerprints._hash_file
+    really = fingerprints.hash_file
 
     def counted(path: Path) -> object:
         names.append(path.name)
         return really(path)
 
-    monkeypatch.setattr(fingerprints, "_hash_file", counted)
+    monkeypatch.setattr(fingerprints, "hash_file", counted)
     return names
 
 

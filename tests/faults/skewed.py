@@ -28,7 +28,7 @@ def main() -> None:
     if "host" in settings:
         liveness.socket.gethostname = lambda: settings["host"]
     if "namespace" in settings:
-        liveness._pid_namespace = lambda: settings["namespace"]
+        liveness.pid_namespace = lambda: settings["namespace"]
     if "beat" in settings:
         beat = float(settings["beat"])
         lock.BEAT_EVERY, lock.WATCH, lock.DEAD_AFTER = beat, 5 * beat, 3 * beat

@@ -153,6 +153,7 @@ def test_points_lie_where_a_person_would_put_them(domain: Domain, values: tuple[
 @given(floats, floats, st.integers(2, 50), st.data())
 def test_points_of_a_real_interval(one: float, other: float, points: int, data: st.DataObject) -> None:
     low, high = sorted([one, other])
+    assume(all(end == 0 or abs(end) > 1e-290 for end in (low, high)))  # below, floats have ever fewer digits
     log = low > 0 and data.draw(st.booleans())
     values = [float(value) for value in RealInterval(low, high, points=points, log=log).values]
     assert (values[0], values[-1]) == (low, high)

@@ -16,7 +16,7 @@ from gridsearch.config.sweep_config import SweepConfig  # noqa: E402
 from gridsearch.errors import LogdirError, StrategyError, UserError  # noqa: E402
 from gridsearch.kerastuner import Tuner  # noqa: E402
 from gridsearch.kerastuner.recording import Recording  # noqa: E402
-from gridsearch.kerastuner.tuner import _digest  # noqa: E402
+from gridsearch.kerastuner.tuner import digest  # noqa: E402
 from gridsearch.record.reader import Record, read_epochs  # noqa: E402
 from gridsearch.runner.plan import load_config, make_plan  # noqa: E402
 from gridsearch.trials import Epoch, FailureKind, Outcome, SessionRecord, Status  # noqa: E402
@@ -101,7 +101,7 @@ def test_a_tuner_without_hyperparameters_says_what_it_needs(logdir: Path) -> Non
 @pytest.mark.parametrize("epochs", [5, 100])
 def test_how_many_trials_there_will_be_is_known_where_the_oracle_knows(logdir: Path, epochs: int) -> None:
     def most(tuner: Tuner) -> int | None:
-        return SweepConfig.validate_tables(tuner._tables(), where="Tuner", folder=logdir).most_trials
+        return SweepConfig.validate_tables(tuner.sweep_tables(), where="Tuner", folder=logdir).most_trials
 
     assert most(searching(logdir, most=None)) == 4
     oracle = keras_tuner.oracles.HyperbandOracle(
@@ -181,7 +181,7 @@ def test_an_objective_of_the_trainings_is_the_trainings(logdir: Path, monkeypatc
 
 
 def test_an_execution_that_was_cut_off_is_tried_again_and_the_next_is_another(logdir: Path) -> None:
-    config = SweepConfig.validate_tables(searching(logdir)._tables(), where="Tuner", folder=logdir)
+    config = SweepConfig.validate_tables(searching(logdir).sweep_tables(), where="Tuner", folder=logdir)
 
     def execute(*scores: float, cut_off: bool) -> None:
         recording = Recording(config, {})
@@ -204,5 +204,5 @@ def test_an_execution_that_was_cut_off_is_tried_again_and_the_next_is_another(lo
 
 def test_arrays_of_objects_are_told_by_what_they_hold() -> None:
     one, other = (np.array([" ".join(["a", "b"]), 3, None], dtype=object) for _ in range(2))
-    assert _digest(one) == _digest(other)
-    assert _digest(one) != _digest(one[::-1])
+    assert digest(one) == digest(other)
+    assert digest(one) != digest(one[::-1])

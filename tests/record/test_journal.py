@@ -394,7 +394,8 @@ def test_a_record_that_had_no_identity_gets_one_that_stays(logdir: Path) -> None
         journal.declare(config, config.recipe())
         with journal.transaction():
             journal.plan({"x": 0.5})
-            journal._database.execute("DELETE FROM sweep WHERE key = 'identity'")
+        with contextlib.closing(sqlite3.connect(logdir / DATABASE)) as database, database:
+            database.execute("DELETE FROM sweep WHERE key = 'identity'")
         inherited = journal.record().identity
         journal.declare(config, config.recipe())
     assert len(inherited) == 32
@@ -461,13 +462,13 @@ def test_a_combination_is_hashed_once_on_its_way(logdir: Path, monkeypatch: pyte
     from gridsearch.runner.sweep import sweep
 
     hashed: list[dict[str, object]] = []
-    original = combination._digest
+    original = combination.digest_values
 
     def digest(values: dict[str, object]) -> str:
         hashed.append(values)
         return original(values)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(combination, "_digest", digest)
+    monkeypatch.setattr(combination, "digest_values", digest)
     record = sweep(configured(logdir, X, sweep={"workers": 1})).record
     assert record.count(Status.COMPLETED) == 3
     assert sorted(str(values) for values in hashed) == sorted(str(dict(t.trial.values)) for t in record.trials)

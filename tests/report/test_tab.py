@@ -161,7 +161,7 @@ def test_a_damaged_record_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "sweep.db").write_bytes(b"this is no database" * 100)
     plugin, said = SweepPlugin(SimpleNamespace(logdir=str(tmp_path))), []
     body = plugin.get_plugin_apps()["/facts"]({"QUERY_STRING": "sweep=."}, lambda *answer: said.append(answer))
-    assert "the record cannot be used" in json.loads(b"".join(body))["problem"]
+    assert "the record is damaged" in json.loads(b"".join(body))["problem"]
     assert said[0][0] == "200 OK"
 
 

@@ -22,7 +22,7 @@ from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record, read_epochs
 from gridsearch.runner.plan import Plan
 from gridsearch.runner.runner import Limits
-from gridsearch.runner.sweep import _executor, preview, sweep
+from gridsearch.runner.sweep import make_executor, preview, sweep
 from gridsearch.strategies.median_stopping import MedianStopping
 from gridsearch.system.liveness import boot_id
 from gridsearch.system.signals import StopRequest
@@ -257,7 +257,7 @@ def test_where_trials_may_go_on_from_a_rung_there_is_a_worker_for_each_place(
     for pruner in (None, "halving"):
         tables = {"executor": "processes"} | ({"pruner": pruner} if pruner else {})
         config = configured(logdir, X, sweep=tables)
-        with closing(_executor(config, StopRequest(), plan)) as executor:
+        with closing(make_executor(config, StopRequest(), plan)) as executor:
             slots[pruner] = executor.slots
     assert slots == {None: 1, "halving": 8}
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -55,20 +57,43 @@ def test_the_tightest_limit_of_memory_counts_and_file_pages_are_free(groups: tup
     assert hardware.memory_available() == 40 * 2**20
 
 
-def nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    program = folder / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+class FakeDriver:
+    """NVIDIA's driver as ``pynvml`` shows it: GPUs by their capabilities, or a function that fails."""
+
+    NVMLError = RuntimeError
+
+    def __init__(self, *capabilities: tuple[int, int], fails: str = "") -> None:
+        self.capabilities, self.fails, self.open = capabilities, fails, 0
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):  # of the import system
+            raise AttributeError(name)
+        if name == self.fails:
+            return self.fail
+        return {
+            "nvmlInit": lambda: setattr(self, "open", self.open + 1),
+            "nvmlShutdown": lambda: setattr(self, "open", self.open - 1),
+            "nvmlDeviceGetCount": lambda: len(self.capabilities),
+            "nvmlDeviceGetHandleByIndex": lambda index: index,
+            "nvmlDeviceGetCudaComputeCapability": lambda handle: self.capabilities[handle],
+        }[name]
+
+    def fail(self, *arguments: object) -> None:
+        raise self.NVMLError("the driver does not answer")
+
+
+def drive(monkeypatch: pytest.MonkeyPatch, driver: FakeDriver) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
 def test_gpus_are_those_that_the_driver_and_the_environment_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nvidia_smi(tmp_path, monkeypatch, "echo '0, 9.0'; echo '1, 7.5'")
+    drive(monkeypatch, driver := FakeDriver((9, 0), (7, 5)))
     assert hardware.gpus() == (hardware.Gpu("0", 9.0), hardware.Gpu("1", 7.5))
     assert not hardware.native_bfloat16(), "one of them cannot"
+    assert driver.open == 0, "the driver was not closed again"
     for visible, expected in (("1", ["1"]), ("", []), ("-1", []), ("1,0", ["1", "0"]), ("GPU-abc", ["GPU-abc"])):
         hardware.gpus.cache_clear()
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -77,7 +102,7 @@ def test_gpus_are_those_that_the_driver_and_the_environment_show(
     hardware.native_bfloat16.cache_clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert hardware.native_bfloat16()
-    monkeypatch.setattr(hardware, "_processor_flags", set)
+    monkeypatch.setattr(hardware, "processor_flags", set)
     assert not hardware.native_bfloat16(with_gpus=False), "of GPUs that are not used nothing follows"
     training = {"training": {"precision": "auto"}}
     for number, precision in ((0, "float32"), (1, "mixed_bfloat16")):
@@ -90,10 +115,25 @@ def test_gpus_are_those_that_the_driver_and_the_environment_show(
         assert config.recipe()["training.precision"] == precision
 
 
-@pytest.mark.parametrize("script", ["exit 9", "echo 'No devices were found'", "echo '0, [N/A]'"])
-def test_a_driver_that_does_not_answer_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    nvidia_smi(tmp_path, monkeypatch, script)
+@pytest.mark.parametrize(
+    "fails",
+    ["nvmlInit", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetCudaComputeCapability"],
+)
+def test_a_driver_that_does_not_answer_is_no_gpu(monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    drive(monkeypatch, driver := FakeDriver((9, 0), fails=fails))
     assert hardware.gpus() == ()
+    assert driver.open == 0
+
+
+def test_the_real_driver_can_be_asked_where_there_is_none() -> None:
+    """What ``pynvml`` calls its functions and its error: a new version may not rename them unnoticed."""
+    import pynvml
+
+    for name in ("nvmlInit", "nvmlShutdown", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex",
+                 "nvmlDeviceGetCudaComputeCapability"):  # fmt: skip
+        assert callable(getattr(pynvml, name))
+    assert issubclass(pynvml.NVMLError, Exception)
+    assert isinstance(hardware.gpus(), tuple)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +149,7 @@ def test_a_driver_that_does_not_answer_is_no_gpu(tmp_path: Path, monkeypatch: py
 def test_without_gpus_the_processor_decides_and_auto_follows(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], native: bool
 ) -> None:
-    monkeypatch.setattr(hardware, "_processor_flags", lambda: flags)
+    monkeypatch.setattr(hardware, "processor_flags", lambda: flags)
     monkeypatch.setenv("PATH", "")
     assert hardware.native_bfloat16() is native
     assert hardware.matrix_unit() is ("amx_bf16" in flags)
@@ -119,4 +159,4 @@ def test_without_gpus_the_processor_decides_and_auto_follows(
 
 def test_flags_are_read_where_there_are_some() -> None:
     if Path("/proc/cpuinfo").exists():
-        assert hardware._processor_flags()
+        assert hardware.processor_flags()

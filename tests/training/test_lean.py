@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from gridsearch.training.lean import make_lean, varied_dropouts
-from gridsearch.training.lean.dropout import _dropping
+from gridsearch.training.lean import find_dropouts, make_lean
+from gridsearch.training.lean.dropout import compile_dropout
 
 OPTIMIZERS = {
     "sgd": (keras.optimizers.SGD, 0.0),
@@ -208,7 +208,7 @@ def test_neighbouring_seeds_have_nothing_in_common() -> None:
     masks = []
     for first, second in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1)]:
         seed = tf.constant([first, second], tf.uint32)
-        masks.append(np.asarray(_dropping()(units, seed, tf.constant(0.5), False)) / 2 - 0.5)
+        masks.append(np.asarray(compile_dropout()(units, seed, tf.constant(0.5), False)) / 2 - 0.5)
     limit = 4.5 / np.sqrt(units.shape[0])
     lags = range(-3, 4)
     pairs = [(a, np.roll(b, lag)) for n, a in enumerate(masks) for b in masks[:n] for lag in lags]
@@ -223,10 +223,10 @@ def test_dropout_works_where_xla_compiles_the_whole_step_and_is_keras_s_on_a_gpu
         model = network(keras.optimizers.Adam(0.01), dropout=0.3)
         model.compile(keras.optimizers.Adam(0.01), "categorical_crossentropy", metrics=["accuracy"], jit_compile=jit)
         losses.append(trained(make_lean(model), 3)[1])
-        assert len(varied_dropouts(model)) == 1
+        assert len(find_dropouts(model)) == 1
     assert np.allclose(*losses, atol=1e-4), "the same units are dropped"
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
-    assert varied_dropouts(model) == []
+    assert find_dropouts(model) == []
 
 
 def test_without_xla_there_are_kernels_and_keras_s_own_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,13 +234,13 @@ def test_without_xla_there_are_kernels_and_keras_s_own_dropout(monkeypatch: pyte
     for part in ("dropout", "optimizers"):
         monkeypatch.setattr(f"gridsearch.training.lean.{part}.has_xla", lambda: False)
     model = make_lean(network(keras.optimizers.Adam(0.01), dropout=0.3))
-    assert varied_dropouts(model) == []
+    assert find_dropouts(model) == []
     assert "ResourceApplyAdam" in operations(model)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_dropout_of_nothing_or_everything_is_left_to_keras(rate: float) -> None:
-    assert varied_dropouts(network(keras.optimizers.SGD(), dropout=rate)) == []
+    assert find_dropouts(network(keras.optimizers.SGD(), dropout=rate)) == []
 
 
 def pooling(conv: dict[str, Any], pool: dict[str, Any], between: bool = False, rate: float = 0.0) -> keras.Model:
@@ -315,7 +315,7 @@ def test_a_dropout_behind_a_pooling_takes_its_relu_over(policy: str) -> None:
 
 def test_what_is_not_a_number_stays_so_through_a_dropout_with_a_relu() -> None:
     units = tf.constant([[np.nan, -1.0, 0.0, 2.0] * 8])
-    through = _dropping()(units, tf.constant([1, 2], tf.uint32), tf.constant(0.5), True).numpy()
+    through = compile_dropout()(units, tf.constant([1, 2], tf.uint32), tf.constant(0.5), True).numpy()
     whole = through.reshape(8, 4)
     assert np.isnan(whole[:, 0]).any()
     assert not whole[:, 1:3].any()

@@ -60,7 +60,7 @@ def undisturbed() -> Iterator[None]:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_numbers_come_over_to_the_last_bit_and_nothing_is_traced_again(optimizer: str) -> None:
     bench = ModelCache()
-    first = bench.prepared(network(1, optimizer=optimizer))
+    first = bench.prepare(network(1, optimizer=optimizer))
     traced: list[None] = []
     train_step = first.train_step
     first.train_step = lambda data: traced.append(None) or train_step(data)
@@ -68,11 +68,11 @@ def test_numbers_come_over_to_the_last_bit_and_nothing_is_traced_again(optimizer
     bench.keep(first)
     assert traced, "Python runs through a step while it is traced"
     traced.clear()
-    second = bench.prepared(network(2, dropout=0.5, rate=0.03, optimizer=optimizer))
+    second = bench.prepare(network(2, dropout=0.5, rate=0.03, optimizer=optimizer))
     assert second is first
     warm = steps(second)
     assert not traced
-    cold = steps(ModelCache().prepared(network(2, dropout=0.5, rate=0.03, optimizer=optimizer)))
+    cold = steps(ModelCache().prepare(network(2, dropout=0.5, rate=0.03, optimizer=optimizer)))
     assert equal(warm, cold)
     assert float(second.optimizer.learning_rate) == pytest.approx(0.03)
     assert [layer.rate for layer in second.layers if isinstance(layer, keras.layers.Dropout)] == [0.5]
@@ -88,11 +88,11 @@ def test_numbers_come_over_to_the_last_bit_and_nothing_is_traced_again(optimizer
 )
 def test_another_architecture_is_another_model(other: dict[str, Any]) -> None:
     bench = ModelCache()
-    first = bench.prepared(network(1))
+    first = bench.prepare(network(1))
     bench.keep(first)
-    second = bench.prepared(network(1, **other))
+    second = bench.prepare(network(1, **other))
     assert second is not first
-    assert equal(steps(second), steps(ModelCache().prepared(network(1, **other))))
+    assert equal(steps(second), steps(ModelCache().prepare(network(1, **other))))
 
 
 def with_loss(weight: float) -> keras.Model:
@@ -123,9 +123,9 @@ def of_its_own(weight: float) -> keras.Model:
 @pytest.mark.parametrize("build", [with_loss, with_lambda, of_its_own])
 def test_code_that_is_not_keras_s_is_never_taken_for_the_same(build: Callable[[float], keras.Model]) -> None:
     bench = ModelCache()
-    first = bench.prepared(build(1.0))
+    first = bench.prepare(build(1.0))
     bench.keep(first)
-    assert bench.prepared(build(2.0)) is not first
+    assert bench.prepare(build(2.0)) is not first
 
 
 def test_a_schedule_is_no_number_that_could_be_exchanged() -> None:
@@ -137,9 +137,9 @@ def test_a_schedule_is_no_number_that_could_be_exchanged() -> None:
         model.compile(keras.optimizers.SGD(schedule), "categorical_crossentropy")
         return model
 
-    first = bench.prepared(scheduled(0.1))
+    first = bench.prepare(scheduled(0.1))
     bench.keep(first)
-    assert bench.prepared(scheduled(0.2)) is not first
+    assert bench.prepare(scheduled(0.2)) is not first
 
 
 def losses(record: Record) -> dict[str, dict[str, float]]:

@@ -119,15 +119,15 @@ def test_logits_are_told_as_probabilities(loss: Any, expected: list[float], tmp_
 
 def test_a_function_of_the_users_that_has_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gridsearch.errors import LogdirError
-    from gridsearch.training.predict import _function
+    from gridsearch.training.predict import load_function
 
     config = SweepConfig.validate_tables({"hparams": {"width": {"discrete": [1]}}, "model": {"build": "networks:tiny"}},
                                          where="test", folder=tmp_path)  # fmt: skip
     settings = config.settings_for({"width": 1})
     with pytest.raises(LogdirError, match=r"(?s)mine:prepared cannot be imported.*no module 'mine'.*looked for in"):
-        _function("mine:prepared", Path("model.keras"), settings)
+        load_function("mine:prepared", Path("model.keras"), settings)
     (tmp_path / "cwd").mkdir()
     (tmp_path / "cwd" / "mine.py").write_text("def prepared(picture):\n    return picture\n")
     monkeypatch.chdir(tmp_path / "cwd")
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
-    assert _function("mine:prepared", Path("model.keras"), settings)(7) == 7
+    assert load_function("mine:prepared", Path("model.keras"), settings)(7) == 7

@@ -119,7 +119,7 @@ def test_what_is_not_a_number_is_not_hidden() -> None:
 
 
 def test_arrays_begin_where_a_line_of_the_cache_does() -> None:
-    assert {sparse._floats(np.ones(size)).ctypes.data % sparse.CACHE_LINE for size in range(1, 40)} == {0}
+    assert {sparse.as_floats(np.ones(size)).ctypes.data % sparse.CACHE_LINE for size in range(1, 40)} == {0}
 
 
 def test_without_a_place_for_compiled_code_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_without_a_place_for_compiled_code_it_is_compiled_all_the_same(monkeypat
         return lambda function: function
 
     monkeypatch.setattr(sparse, "njit", nowhere)
-    assert sparse._compiled(len) is len
+    assert sparse.compile_kept(len) is len
 
 
 def network(
@@ -266,7 +266,7 @@ def test_they_have_as_many_threads_as_tensorflow(
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", granted)
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: set_here)
     monkeypatch.setattr(pooling, "processors", lambda: 5)
-    assert pooling._threads() == threads
+    assert pooling.count_threads() == threads
 
 
 def test_layers_that_one_network_lends_to_another_are_made_lean_once() -> None:
@@ -299,7 +299,7 @@ def test_layers_that_one_network_lends_to_another_are_made_lean_once() -> None:
 def test_compiled_code_that_cannot_be_read_is_compiled_anew(harm: str, tmp_path: Path) -> None:
     module = tmp_path / "sparse.py"
     module.write_bytes(Path(sparse.__file__).read_bytes())
-    code = "import numpy as np, sparse; print(sparse._floats(np.ones(3)).tolist())"
+    code = "import numpy as np, sparse; print(sparse.as_floats(np.ones(3)).tolist())"
 
     def run() -> str:
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
@@ -320,12 +320,12 @@ def test_compiled_code_that_cannot_be_read_is_compiled_anew(harm: str, tmp_path:
 
 def test_without_numba_tensorflow_s_own_gradients_do(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "gridsearch.training.lean.sparse", None)
-    pooling._has_numba.cache_clear()
+    pooling.has_numba.cache_clear()
     try:
         for _ in range(2):
             assert "PyFuncStateless" not in operations(make_lean(network()))
     finally:
-        pooling._has_numba.cache_clear()
+        pooling.has_numba.cache_clear()
     assert capsys.readouterr().err.count("gradients by all numbers") == 1
 
 

@@ -19,7 +19,7 @@ class Deaf:
 
     raises: Exception = ConnectionError("no route\nto host")
 
-    def __init__(self, background: Any) -> None:
+    def __init__(self, info: Any) -> None:
         self.closed = False
 
     def begin(self, session: Any) -> None:
@@ -41,7 +41,9 @@ def told(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_server_that_does_not_answer_is_told_in_a_line(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match=r"^gridsearch mine: ConnectionError: no route to host\n  The same again"):
+    with pytest.raises(
+        UserError, match=r"^gridsearch mine: ConnectionError: no route to host\n  Run the same command again"
+    ):
         module.backfill("mine", told)
     monkeypatch.setattr(Deaf, "raises", LogdirError("the disk is full"))
     with pytest.raises(LogdirError, match=r"^the disk is full$"):

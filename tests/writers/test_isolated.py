@@ -21,10 +21,11 @@ from gridsearch.errors import SweepFileError
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import Record
 from gridsearch.runner.sweep import sweep
+from gridsearch.system.liveness import boot_id
 from gridsearch.trials import Epoch, Outcome, Session, SessionRecord, Status
 from gridsearch.writers import describe_sweep, isolated
 from gridsearch.writers.factory import GROUP
-from gridsearch.writers.isolated_process import _Teller
+from gridsearch.writers.isolated_process import Relay
 
 X = {"x": {"discrete": [0.25, 0.5, 0.75]}}
 
@@ -82,7 +83,8 @@ def test_a_session_that_a_dead_runner_began_is_heard_whole(logdir: Path) -> None
         journal.declare(config, config.recipe())
         with journal.transaction():
             session = Session(journal.plan({"x": 0.25}), 0, 1, 0)
-            journal.begin(session, 0.0, {"boot": journal.boot})
+            running = Outcome(Status.RUNNING)
+            journal.begin(SessionRecord(session, running, 0.0, None, delivered=False, boot=boot_id()))
             journal.add_epoch(Epoch(session.name, 0, {"accuracy": 0.1}, 1.0))
     run(logdir, "listening")
     assert heard(logdir)[1:4] == ["begin run-0001", "epoch run-0001 0", "end run-0001 failed"]
@@ -101,18 +103,18 @@ def test_a_session_that_goes_on_after_it_was_put_aside_is_heard_whole_whenever_i
             which = Session(journal.plan({"x": 0.25}), 0, 1, 0)
             session = SessionRecord(which, Outcome(Status.RUNNING), 0.0, None, delivered=False)
             journal.begin(session)
-        background = describe_sweep(journal.record(), "listening")
-        teller = _Teller(Listening(background), background)
+        info = describe_sweep(journal.record(), "listening")
+        relay = Relay(Listening(info), info)
         paused = Outcome(Status.STOPPED, paused=True)
         for number, outcome in enumerate([paused, paused, Outcome(Status.COMPLETED)]):
-            teller.begin(session)
+            relay.begin(session)
             epoch = Epoch(which.name, number, {"accuracy": 0.1}, 1.0)
             with journal.transaction():
                 journal.add_epoch(epoch)
-            teller.epoch(epoch)
-            teller.end(replace(session, outcome=outcome, ended=1.0))
+            relay.epoch(epoch)
+            relay.end(replace(session, outcome=outcome, ended=1.0))
             if killed:
-                teller = _Teller(Listening(background), background)
+                relay = Relay(Listening(info), info)
             session = replace(session, outcome=Outcome(Status.RUNNING), ended=None, resumed=2.0)
     told = [line for line in heard(logdir) if not line.startswith("made")]
     assert told == [
@@ -212,9 +214,9 @@ def test_a_writer_that_is_not_there_is_refused_before_anything_is_trained(logdir
 def test_one_whose_package_is_missing_is_refused_with_what_to_install(
     logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gridsearch.writers import choice
+    from gridsearch.writers import factory
 
-    monkeypatch.setitem(choice.PACKAGES, "mlflow", ("mlflow", "there_is_no_such_package"))
+    monkeypatch.setitem(factory.PACKAGES, "mlflow", ("mlflow", "there_is_no_such_package"))
     with pytest.raises(SweepFileError, match=r"pip install 'gridsearch\[mlflow\]'"):
         run(logdir, "mlflow")
     assert not logdir.exists()

@@ -15,17 +15,10 @@ def import_source(
     source: str, config: SweepConfig | None, logdir: Path | None, metric: str | None, study: str | None
 ) -> Answer:
     """Record a KerasTuner project or an Optuna study."""
-    from gridsearch.importing.kerastuner import ORACLE, read_project
     from gridsearch.importing.records import import_into
+    from gridsearch.importing.sources import read_source
 
-    folder = Path(source)
-    if folder.is_dir() or folder.name == ORACLE:
-        found = read_project(folder.parent if folder.name == ORACLE else folder, metric)
-    else:
-        from gridsearch.importing.optuna import read_study
-        from gridsearch.strategies.factory import make_or_refuse
-
-        found = make_or_refuse("import", {}, lambda: read_study(source, study, metric))
+    found = read_source(source, metric, study)
     imported = import_into(found, logdir, config)
     outside = f" ({imported.outside} outside the declared space)" if imported.outside else ""
     known = f", {imported.known} were known" if imported.known else ""

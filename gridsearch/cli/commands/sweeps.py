@@ -17,7 +17,6 @@ from gridsearch.cli.commands.common import as_rows, counts, note, progress_bar
 from gridsearch.cli.progress import LiveProgress, PlainProgress, ProgressCounts, ended_line
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import Interrupted, UserError
-from gridsearch.hparams.combination import Combination
 from gridsearch.record.reader import Record
 from gridsearch.report.text import (
     align_columns,
@@ -132,7 +131,7 @@ def _epochs(config: SweepConfig) -> int | None:
     return None if swept else config.training.epochs
 
 
-def _state_of(record: Record | None, config: SweepConfig, *, retry: bool) -> Callable[[Combination], str]:
+def _state_of(record: Record | None, config: SweepConfig, *, retry: bool) -> Callable[[Any], str]:
     known = trial_states(config, record.trials if record else (), retry=retry)
     return lambda values: known[values.id][1] if values.id in known else "new"
 

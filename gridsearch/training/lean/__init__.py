@@ -1,4 +1,4 @@
-"""TensorFlow on a processor, made leaner without changing what is computed.
+"""Make TensorFlow leaner on a processor, without changing what is computed.
 
 ``optimizers`` pass over the weights once a step, ``dropout`` over its units, and of a convolution with a relu and a
 ``pooling`` behind it the gradient is computed from what is not zero (``sparse``). All are swapped in an instance, never
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import keras
 
+from gridsearch.training.keras_internals import flatten_layers, skip_gradient_sum, trace_ahead
 from gridsearch.training.lean.dropout import LeanDropout, find_dropouts
 from gridsearch.training.lean.optimizers import fuse_update
 from gridsearch.training.lean.pooling import CONVOLUTIONS, POOLINGS, pool_before_relu
@@ -24,7 +25,7 @@ def make_lean(model: keras.Model) -> keras.Model:
     """Swap what can be swapped in a compiled model and return it; on other backends nothing can."""
     if keras.backend.backend() == "tensorflow":
         release_on_free(model)
-        for layer in model._flatten_layers(include_self=False):
+        for layer in flatten_layers(model, include_self=False):
             if type(layer) in SWAPPED:  # a network that was made lean may have lent its layers to this one
                 vars(layer).pop("call", None)
         model.optimizer.update_step = fuse_update(model.optimizer)
@@ -32,22 +33,20 @@ def make_lean(model: keras.Model) -> keras.Model:
             layer.call = LeanDropout(layer)
         pool_before_relu(model)
         if type(model).__module__.startswith("keras."):
-            # Metrics that the first trace makes have Keras trace the step once more: as on other backends, ahead of it.
-            model._maybe_symbolic_build = model._symbolic_build
+            trace_ahead(model)
     return model
 
 
 def release_on_free(model: keras.Model) -> keras.Model:
     """Let a compiled model be freed when nobody needs it any more, and return it.
 
-    TensorFlow's sum of gradients over replicas, of which there is one, registers a gradient of its own for the whole
-    life of the process, with everything that the step refers to: each model that was trained would keep its weights
-    and its optimizer's for good. Where there is no strategy of distribution, the sum is left out.
+    Without it each model that was trained would keep its weights and its optimizer's for good, see
+    ``skip_gradient_sum``. With a strategy of distribution the sum is needed, and stays.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         if not tf.distribute.has_strategy():
             for optimizer in getattr(model.optimizer, "optimizers", [model.optimizer]):
-                optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+                skip_gradient_sum(optimizer)
     return model

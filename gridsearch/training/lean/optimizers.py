@@ -1,4 +1,4 @@
-"""A step's update of the weights in one pass over them.
+"""Update the weights in one pass over them.
 
 Keras's optimizers are written operation by operation, and each operation passes over all weights: Adam touches 45
 million of them a dozen times a step. XLA makes one pass of what Keras wrote, and TensorFlow has kernels that are as
@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from gridsearch.training.keras_internals import find_slots, index_of
 from gridsearch.training.lean.xla import has_xla
 
 __all__ = ["fuse_update"]
@@ -25,7 +26,7 @@ Step = Callable[[Any, Any, Any, Any], None]
 
 
 def fuse_update(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Any, Any], None]:
-    """``update_step`` of an optimizer: large weights by XLA, small ones by a kernel where there is one."""
+    """Return ``update_step`` of an optimizer: large weights by XLA, small ones by a kernel where there is one."""
     import tensorflow as tf
 
     stock, kernel = optimizer.update_step, _kernel(optimizer)
@@ -56,7 +57,7 @@ def _compiled(stock: Callable[[Any, Any, Any], None], gradient: Any, variable: A
 
 
 def _kernel(optimizer: keras.optimizers.Optimizer) -> Step | None:
-    """TensorFlow's kernel for an optimizer as it is set, or None."""
+    """Return TensorFlow's kernel for an optimizer as it is set, or None."""
     kind = type(optimizer)
     if kind is keras.optimizers.SGD and optimizer.momentum == 0:
         return _sgd
@@ -76,12 +77,12 @@ def _sgd(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> No
 def _adam(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
     import tensorflow as tf
 
-    index = optimizer._get_variable_index(variable)
+    momentum, velocity = find_slots(optimizer, variable, "momentums", "velocities")
     step = tf.cast(optimizer.iterations + 1, tf.float32)
     tf.raw_ops.ResourceApplyAdam(
         var=_handle(variable),
-        m=_handle(optimizer._momentums[index]),
-        v=_handle(optimizer._velocities[index]),
+        m=_handle(momentum),
+        v=_handle(velocity),
         beta1_power=tf.pow(optimizer.beta_1, step),
         beta2_power=tf.pow(optimizer.beta_2, step),
         lr=learning_rate,
@@ -101,13 +102,14 @@ class _RMSprop:
     def __call__(self, optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         import tensorflow as tf
 
-        index = optimizer._get_variable_index(variable)
+        index = index_of(optimizer, variable)
+        (velocity,) = find_slots(optimizer, variable, "velocities")
         if index not in self._places:
             with tf.init_scope():  # while the step is traced, and once only
                 self._places[index] = tf.Variable(tf.zeros(variable.shape))
         tf.raw_ops.ResourceApplyRMSProp(
             var=_handle(variable),
-            ms=_handle(optimizer._velocities[index]),
+            ms=_handle(velocity),
             mom=_handle(self._places[index]),
             lr=learning_rate,
             rho=optimizer.rho,
@@ -118,5 +120,5 @@ class _RMSprop:
 
 
 def _handle(variable: Any) -> Any:
-    """The resource of a variable, TensorFlow's or Keras's."""
+    """Return the resource of a variable, TensorFlow's or Keras's."""
     return variable.value.handle if isinstance(variable, keras.Variable) else variable.handle

@@ -1,4 +1,4 @@
-"""A convolution, its bias, its relu and its pooling in the order that costs least.
+"""Compute a convolution, its bias, its relu and its pooling in the order that costs least.
 
 A relu before a pooling looks at four times the numbers that it would see behind it. And of the gradient that comes back
 through both nearly all is zero: see ``sparse``.
@@ -17,6 +17,7 @@ from typing import Any
 import keras
 
 from gridsearch.system.hardware import matrix_unit, processors
+from gridsearch.training.keras_internals import needs_gradient, record_operation
 from gridsearch.training.lean.dropout import LeanDropout
 
 __all__ = ["CONVOLUTIONS", "POOLINGS", "pool_before_relu"]
@@ -30,7 +31,7 @@ WORTHWHILE = 8
 
 
 def pool_before_relu(model: keras.Model) -> None:
-    """Where a convolution's relu meets a maximum, take the maximum first: the same numbers and the same gradients.
+    """Take the maximum first where a convolution's relu meets one: the same numbers and the same gradients.
 
     Of a row of layers only, where the pooling is all that sees the convolution. A dropout that comes next takes the
     relu over: what is negative is one more reason to be zero. The bias goes along in float32, where oneDNN takes up to
@@ -62,7 +63,7 @@ def pool_before_relu(model: keras.Model) -> None:
 
 
 def _has_sparse_gradients(convolution: keras.layers.Layer, pooling: keras.layers.Layer) -> bool:
-    """Whether ``sparse.gradients`` can take a convolution with the pooling behind it, and is likely to be quicker.
+    """Return whether ``sparse.gradients`` takes a convolution with this pooling, and is likely to be quicker.
 
     Not than a GPU, and in bfloat16 not than a processor's matrix unit.
     """
@@ -80,13 +81,13 @@ def _has_sparse_gradients(convolution: keras.layers.Layer, pooling: keras.layers
         and convolution.kernel.shape[2] >= WORTHWHILE
         and (convolution.compute_dtype == "float32" or (convolution.compute_dtype == "bfloat16" and not matrix_unit()))
         and not tf.config.list_physical_devices("GPU")
-        and _has_numba()
+        and has_numba()
     )
 
 
 @cache
-def _has_numba() -> bool:
-    """Whether Numba can be imported, which wants a NumPy that it knows; without it TensorFlow does its work."""
+def has_numba() -> bool:
+    """Return whether Numba can be imported, which wants a NumPy that it knows; without it TensorFlow does its work."""
     try:
         import_module("gridsearch.training.lean.sparse")
     except Exception as error:
@@ -96,36 +97,37 @@ def _has_numba() -> bool:
 
 
 def _pooled(convolution: keras.layers.Layer, pooling: keras.layers.Layer, inputs: Any) -> Any:
-    """``call`` of a convolution, without activation and bias, together with the pooling behind it."""
+    """Return ``call`` of a convolution, without activation and bias, together with the pooling behind it."""
     import tensorflow as tf
-    from tensorflow.python.eager import record
 
     from gridsearch.training.lean.sparse import gradients
 
     height, width = convolution.kernel_size
     before = ((height - 1) // 2, (width - 1) // 2) if convolution.padding == "same" else (0, 0)
-    found = partial(gradients, before=before, pool=tuple(pooling.pool_size), threads=_threads())
+    found = partial(gradients, before=before, pool=tuple(pooling.pool_size), threads=count_threads())
     seen = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(convolution.kernel)]
-    wanted = record.should_record_backprop(seen[:1])  # not of pictures, nor behind layers that are not trained
+    wanted = needs_gradient(seen[0])
+    kept: list[Any] = []
 
     def backward(upstream: Any) -> Any:
-        arguments, kinds = [seen[0], units, highest, upstream, seen[1]], [tensor.dtype for tensor in seen]
+        arguments, kinds = [seen[0], *kept, upstream, seen[1]], [tensor.dtype for tensor in seen]
         if not wanted:
             of_kernel = tf.numpy_function(partial(found, wanted=False), arguments, kinds[1], stateful=False)
             return [None, tf.ensure_shape(of_kernel, seen[1].shape)]
         of_both = tf.numpy_function(found, arguments, kinds, stateful=False)
         return [tf.ensure_shape(gradient, tensor.shape) for gradient, tensor in zip(of_both, seen, strict=True)]
 
-    # What tf.custom_gradient does, but for one thing: it would register the gradient for the life of the process.
-    with record.stop_recording():
+    def compute() -> Any:
         units = convolution.convolution_op(*seen)
         highest = type(pooling).call(pooling, units)
-    record.record_operation("ConvolutionWithPooling", [highest], seen, backward)
-    return highest
+        kept.extend([units, highest])
+        return highest
+
+    return record_operation("ConvolutionWithPooling", seen, compute, backward)
 
 
-def _threads() -> int:
-    """As many as TensorFlow's own operations have: by its setting, or by the environment of a worker."""
+def count_threads() -> int:
+    """Return as many as TensorFlow's own operations have: by its setting, or by the environment of a worker."""
     import tensorflow as tf
 
     granted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
@@ -134,7 +136,7 @@ def _threads() -> int:
 
 
 def _bare(layer: keras.layers.Layer, use_bias: bool, inputs: Any) -> Any:
-    """``call`` of a convolution without its activation, and perhaps its bias."""
+    """Return ``call`` of a convolution without its activation, and perhaps its bias."""
     kept = layer.activation, layer.use_bias
     layer.activation, layer.use_bias = None, use_bias
     try:
@@ -144,7 +146,7 @@ def _bare(layer: keras.layers.Layer, use_bias: bool, inputs: Any) -> Any:
 
 
 def _completed(call: Callable[[Any], Any], biased: keras.layers.Layer | None, relu: bool, inputs: Any) -> Any:
-    """``call`` of a pooling, and then what the convolution before it left out."""
+    """Return ``call`` of a pooling, and then what the convolution before it left out."""
     pooled = call(inputs)
     if biased is not None:
         pooled = keras.ops.add(pooled, biased.bias)

@@ -1,4 +1,4 @@
-"""Gradients of a convolution from behind a pooling, by the numbers that are not zero, compiled by Numba.
+"""Compute gradients of a convolution from behind a pooling, by the numbers that are not zero, compiled by Numba.
 
 A pooling hands the gradient of a maximum to one unit of its window (2 x 2: one in four), a relu stops half of them and
 a dropout some more. A convolution by matrix products multiplies the zeros as well. Here each number that is there is
@@ -32,8 +32,8 @@ CACHE_LINE = 64
 """Bytes; a vector that crosses one takes twice the time to read."""
 
 
-def _compiled(function: Any) -> Any:
-    """A function compiled at its first call, and kept on disk for other processes where there is a place for it."""
+def compile_kept(function: Any) -> Any:
+    """Return a function compiled at its first call, and kept on disk for other processes where possible."""
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"}
     try:
         compiled = njit(cache=True, **options)(function)
@@ -42,20 +42,20 @@ def _compiled(function: Any) -> Any:
     kept = getattr(compiled, "_cache", None)
     for name in ("load_overload", "save_overload"):
         if hasattr(kept, name):
-            setattr(kept, name, _forgiving(getattr(kept, name)))
+            setattr(kept, name, _without_errors(getattr(kept, name)))
     return compiled
 
 
-def _forgiving(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Without exceptions: kept code that is damaged, another user's or finds no room is as good as none."""
+def _without_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return without exceptions: kept code that is damaged, another user's or finds no room is as good as none."""
 
-    def forgiving(*arguments: Any) -> Any:
+    def call(*arguments: Any) -> Any:
         try:
             return function(*arguments)
         except Exception:
             return None
 
-    return forgiving
+    return call
 
 
 def gradients(
@@ -70,7 +70,7 @@ def gradients(
     threads: int = 1,
     wanted: bool = True,
 ) -> tuple[Array, Array] | Array:
-    """The gradients of a convolution's inputs and kernel, from the gradient of the pooling behind it.
+    """Return the gradients of a convolution's inputs and kernel, from the gradient of the pooling behind it.
 
     The convolution has stride 1, the pooling moves by its own size and pads nothing. Where several units of a window
     are the highest, the first of them has the gradient.
@@ -98,11 +98,11 @@ def gradients(
     height, width, channels, filters = kernel.shape
     bits = np.dtype(f"u{pictures.dtype.itemsize}")
     shape = (height, width, *before, *pool)
-    kernels = _floats(kernel.transpose(3, 0, 1, 2))
+    kernels = as_floats(kernel.transpose(3, 0, 1, 2))
     of_pictures = np.empty(pictures.shape if wanted else (len(pictures), 0, 0, 0), bits)
 
     def part(where: slice) -> Array:
-        of_kernels = _floats(np.zeros(kernel.size, np.float32))
+        of_kernels = as_floats(np.zeros(kernel.size, np.float32))
         seen = (array[where].view(bits) for array in (pictures, units, highest, upstream))
         _backward(*seen, kernels, shape, of_pictures[where], of_kernels)
         return of_kernels
@@ -122,23 +122,23 @@ def gradients(
     return (of_pictures.view(pictures.dtype), of_kernel) if wanted else of_kernel
 
 
-def _floats(numbers: Array) -> Array:
-    """A flat copy, float32, that begins at a line of the processor's cache."""
-    copy: Array = _aligned(numbers.size).view(np.float32)
+def as_floats(numbers: Array) -> Array:
+    """Return a flat copy, float32, that begins at a line of the processor's cache."""
+    copy: Array = _allocate_aligned(numbers.size).view(np.float32)
     copy[:] = numbers.reshape(-1)
     return copy
 
 
-@_compiled
-def _aligned(size: Any) -> Any:
-    """Zeros, shape (size,), uint32."""
+@compile_kept
+def _allocate_aligned(size: Any) -> Any:
+    """Return zeros, shape (size,), uint32."""
     spare = CACHE_LINE // 4
     zeros = np.zeros(size + spare, np.uint32)
     begin = (-zeros.ctypes.data // 4) % spare
     return zeros[begin : begin + size]
 
 
-@_compiled
+@compile_kept
 def _backward(
     pictures: Any,
     units: Any,
@@ -149,7 +149,7 @@ def _backward(
     of_pictures: Any,
     of_kernels: Any,
 ) -> None:
-    """``gradients``, of numbers by their bits; ``kernels`` and their gradient by filter, both flat and float32."""
+    """Compute ``gradients`` of numbers by their bits; ``kernels`` and their gradient by filter, flat, float32."""
     kernel_height, kernel_width, above, left, pool_height, pool_width = shape
     _, height, width, channels = pictures.shape
     _, rows, columns, filters = units.shape
@@ -167,8 +167,8 @@ def _backward(
     winners = np.empty((windows, filters), np.uint8)
     numbers = np.empty((windows, filters), np.uint32)
     by_filter, by_unit = _lists(filters, windows), _lists(len(unit_at), filters)
-    seen = _aligned((pool_height + kernel_height - 1) * line)
-    summed = _aligned((rows + kernel_height - 1) * line)
+    seen = _allocate_aligned((pool_height + kernel_height - 1) * line)
+    summed = _allocate_aligned((rows + kernel_height - 1) * line)
     for picture in range(len(pictures)):
         summed[:] = 0
         for row in range(highest.shape[1]):
@@ -194,16 +194,16 @@ def _backward(
             _narrow(summed[start + begin : start + end], of_pictures[picture, y].reshape(-1))
 
 
-@_compiled
+@compile_kept
 def _lists(many: Any, longest: Any) -> Any:
-    """Room for lists: numbers, where that begins which each of them multiplies, and the lengths."""
+    """Return room for lists: numbers, where that begins which each of them multiplies, and the lengths."""
     room = longest + GROUP
     return np.zeros((many, room), np.float32), np.zeros((many, room), np.int64), np.zeros(many, np.int64)
 
 
-@_compiled
+@compile_kept
 def _find(units: Any, highest: Any, row: Any, pool_height: Any, pool_width: Any, winners: Any) -> None:
-    """Which unit of each window of a row is the highest, counted from its left upper one, row by row."""
+    """Find which unit of each window of a row is the highest, counted from its left upper one, row by row."""
     last = pool_height * pool_width - 1
     for j in range(winners.shape[0]):
         winners[j] = uint8(last)
@@ -213,7 +213,7 @@ def _find(units: Any, highest: Any, row: Any, pool_height: Any, pool_width: Any,
                 winners[j, f] = uint8(k) if here[f] == highest[row, j, f] else winners[j, f]
 
 
-@_compiled
+@compile_kept
 def _sort(winners: Any, numbers: Any, window: Any, filter_at: Any, unit_at: Any, by_filter: Any, by_unit: Any) -> None:
     """Put the numbers that are not zero into the lists of their filters and of their units."""
     filter_numbers, patches, filter_counts = by_filter
@@ -230,7 +230,7 @@ def _sort(winners: Any, numbers: Any, window: Any, filter_at: Any, unit_at: Any,
             filter_counts[f], unit_counts[unit] = n + uint64(some), m + uint64(some)
 
 
-@_compiled
+@compile_kept
 def _add(
     target: Any, at: Any, step: Any, source: Any, stride: Any, lists: Any, which: Any, pieces: Any, piece: Any
 ) -> None:
@@ -251,17 +251,17 @@ def _add(
             t += uint64(step)
 
 
-@_compiled
+@compile_kept
 def _widen(numbers: Any, bits: Any) -> None:
-    """float32's bits, of those of float32 or bfloat16."""
+    """Write float32's bits of those of float32 or bfloat16."""
     shift = uint32(32 - 8 * numbers.itemsize)
     for k in range(len(bits)):
         bits[k] = uint32(numbers[k]) << shift
 
 
-@_compiled
+@compile_kept
 def _narrow(bits: Any, numbers: Any) -> None:
-    """float32's bits to those of float32, or of the nearest bfloat16: of two the even one."""
+    """Write those of float32, or of the nearest bfloat16, of float32's bits: of two the even one."""
     if numbers.itemsize == 4:
         for k in range(len(bits)):
             numbers[k] = bits[k]

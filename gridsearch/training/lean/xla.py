@@ -1,4 +1,4 @@
-"""Whether TensorFlow can compile."""
+"""Find whether TensorFlow can compile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["has_xla"]
 
 @cache
 def has_xla() -> bool:
-    """Whether this TensorFlow can compile: it is not built with XLA for every system."""
+    """Return whether this TensorFlow can compile: it is not built with XLA for every system."""
     import tensorflow as tf
 
     try:

@@ -1,1 +1,1 @@
-"""TensorBoard: event files, a server to look at them, and the comparison of what it shows with the record."""
+"""Write event files, start a TensorBoard, and compare what it shows with the record."""

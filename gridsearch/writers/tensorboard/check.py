@@ -1,4 +1,4 @@
-"""Does the dashboard tell the truth? A real TensorBoard's answers, row by row, against the record."""
+"""Compare a real TensorBoard's answers with the record, row by row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOAT32 = 1e-6
 """Relative tolerance: TensorBoard keeps scalars as float32."""
 
 PATIENCE = 15.0
-"""Seconds for which a difference must stay before it is believed: TensorBoard loads bit by bit."""
+"""Seconds for which a difference must last before it counts: TensorBoard loads bit by bit."""
 
 SHOWN = {
     Status.COMPLETED: "STATUS_SUCCESS",
@@ -31,7 +31,13 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What came of a check: how many rows agree out of how many the record has, and every difference in words."""
+    """What a check found.
+
+    Attributes:
+        agreeing: how many rows agree with the record.
+        rows: how many rows the record has.
+        differences: a sentence for each difference.
+    """
 
     agreeing: int
     rows: int
@@ -46,13 +52,14 @@ class CheckResult:
 def check(
     logdir: Path, *, patience: float = PATIENCE, on_wait: Callable[[int, int], None] | None = None
 ) -> CheckResult:
-    """Ask a TensorBoard started for the purpose, until it agrees or has stopped changing its mind.
+    """Start a TensorBoard and compare it with the record until it agrees or its differences last.
 
-    It loads bit by bit, and a sweep may be at work: only differences count that stay while none of them goes away.
+    TensorBoard loads bit by bit, and the sweep may be running. So a difference counts only if it lasts ``patience``
+    seconds in which no other difference has gone away.
 
     Args:
         logdir: the log directory.
-        patience: seconds for which they must stay.
+        patience: seconds for which differences must last.
         on_wait: called with rows agreeing and rows expected.
 
     Raises:
@@ -65,8 +72,8 @@ def check(
         since = time.monotonic()
         while True:
             experiment, groups = dashboard.experiment(), dashboard.session_groups(columns)
-            record = Record.read(logdir)  # after what it is compared with, and so never behind it
-            found = list(dict.fromkeys(differences(record, experiment, groups)))  # a row shown thrice is told once
+            record = Record.read(logdir)  # read after the answers, so that it is never older than they are
+            found = list(dict.fromkeys(differences(record, experiment, groups)))  # a row shown thrice is one line
             verdict = _verdict(record, found)
             if on_wait:
                 on_wait(verdict.agreeing, verdict.rows)
@@ -86,7 +93,7 @@ def _verdict(record: Record, found: Sequence[str]) -> CheckResult:
 
 
 def differences(record: Record, experiment: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Everything in which the HParams plugin's answers differ from the record; [] if nothing does."""
+    """List every difference between the HParams plugin's answers and the record; [] if there is none."""
     found = list(_experiment_differences(record, experiment))
     rows = {group["name"]: group for group in groups}
     found += [f"{group['name']}: shown twice" for group in groups if rows[group["name"]] is not group]
@@ -114,7 +121,7 @@ def _experiment_differences(record: Record, experiment: Mapping[str, Any]) -> It
 
 
 def _in_domain(value: Value, info: Mapping[str, Any]) -> bool:
-    """Whether TensorBoard's own filters would let a row with this value through."""
+    """Return whether TensorBoard's filters would show a row with this value."""
     if "domainDiscrete" in info:
         return any(_same_value(value, shown) for shown in info["domainDiscrete"])
     if "domainInterval" in info and not isinstance(value, str):
@@ -140,7 +147,7 @@ def _row_differences(record: Record, trial: TrialRecord, row: Mapping[str, Any])
 
 
 def _session_differences(record: Record, session: SessionRecord, shown: Mapping[str, Any]) -> Iterable[str]:
-    if session.paused:  # it may go on yet, and TensorBoard can be told of an end only once
+    if session.paused:  # it may resume, and TensorBoard takes only one end of a session
         return
     wanted = SHOWN.get(session.status)
     if wanted and shown.get("status") != wanted:
@@ -171,7 +178,7 @@ def _same_value(recorded: object, shown: object) -> bool:
 
 
 def _session_name(session: Mapping[str, Any]) -> str:
-    """The session's directory, which TensorBoard gives as a path relative to the log directory."""
+    """Return the session's directory, relative to the log directory."""
     return str(session.get("name", "")).removeprefix("./")
 
 

@@ -1,12 +1,12 @@
-"""TensorBoard's event files, without TensorFlow.
+"""Write TensorBoard's event files without TensorFlow.
 
     LOGDIR/events.out.tfevents.*             experiment: HParams with their domains, metric columns   (write_experiment)
     LOGDIR/run-0007/events.out.tfevents.*    session start | final metrics | session end              (EventsWriter)
     LOGDIR/run-0007/train, validation/       per-epoch scalars, under Keras's own tags                (EpochEvents)
 
-TensorBoard keeps the first metadata it finds for a tag, for ever. So start and end are written once each, by the
-runner, which outlives its trials; only after a crash does a second file repeat the first one's start, word for word,
-because the first may have been cut in the middle of a record.
+TensorBoard keeps the first metadata that it finds for a tag. So the runner, which outlives its trials, writes start
+and end once each. Only after a crash does a second file repeat the first one's start, byte for byte, because the
+first file may end in the middle of a record.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gridsearch.trials import Epoch, Objective, SessionRecord, Status, TrialReco
 __all__ = ["EpochEvents", "EventsWriter", "write_experiment"]
 
 MOST_DISCRETE_NUMBERS = 9
-"""From ten values on, TensorBoard answers its own filter box for numbers with an error: an interval is declared."""
+"""TensorBoard answers its own filter box of ten or more numbers with an error, so those are declared as an interval."""
 
 STATUSES = {
     Status.RUNNING: api_pb2.STATUS_RUNNING,
@@ -52,7 +52,7 @@ _serial = itertools.count()
 
 
 class EventFile:
-    """An event file of this process's own: a new name, opened so that it can never overwrite another."""
+    """An event file that this process writes, under a new name, so that it never overwrites another."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class EventFile:
         self._records.write(event.SerializeToString())
 
     def scalar(self, tag: str, value: float, step: int, at: float) -> None:
-        """Append a scalar as Keras writes it; NaN and infinity, which the dashboard cannot sort, are left out."""
+        """Append a scalar as Keras writes it; leave out NaN and infinity, which the dashboard cannot sort."""
         if is_finite(value):
             self.add(Event(wall_time=at, step=step, summary=scalar_pb(tag, value)))
 
@@ -77,7 +77,7 @@ class EventFile:
         self.add(Event(wall_time=at, summary=summary))
 
     def flush(self) -> None:
-        """Let readers see what was added."""
+        """Make what was added visible to readers."""
         self._records.flush()
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class EventFile:
         self._records.close()
 
     def reopen(self) -> None:
-        """Go on at the end of the file, after ``close``."""
+        """Open the file again after ``close``, to append."""
         self._records = RecordWriter(self.path.open("ab"))
 
 
@@ -104,11 +104,11 @@ def write_experiment(
 
     Args:
         logdir: the log directory.
-        hparams: as declared today; those that take more than one value are marked as differing, which puts their
-            columns first.
+        hparams: as declared today. Those with more than one value are marked as differing, which puts their columns
+            first.
         objective: its metric becomes the first column.
-        trials: what is recorded. Values tried before a domain was narrowed stay in the declared domain, since
-            TensorBoard hides rows whose values are outside.
+        trials: recorded trials. The declared domain covers their values as well, since TensorBoard hides rows with
+            values outside of it.
     """
     recorded = list(trials)
     experiment = api_pb2.Experiment(
@@ -146,20 +146,20 @@ def _hparam_info(hparam: HParam, tried: Sequence[Value]) -> api_pb2.HParamInfo:
 
 
 class EventsWriter:
-    """Writes each session's start, final metrics and end into its directory; a ``Writer``.
+    """Writes each session's start, final metrics and end into the session's directory; a ``Writer``.
 
     Args:
         logdir: the log directory, with its experiment record written.
-        objective: whose columns are the metrics written.
+        objective: its columns are the metrics written.
     """
 
     def __init__(self, logdir: Path, objective: Objective) -> None:
         self._logdir, self._objective = logdir, objective
         self._begun: dict[str, EventFile] = {}
-        """Files with a start record, closed until the end is known: thousands of sessions may be put aside."""
+        """Files with a start record, closed until the session ends: thousands of sessions may be paused."""
 
     def begin(self, session: SessionRecord) -> None:
-        """Make the session's event file, with its start record."""
+        """Write the session's event file with its start record."""
         file = EventFile(self._logdir / session.name)
         start = SessionStartInfo(group_name=session.session.trial.name, start_time_secs=session.began)
         for name, value in session.session.trial.values.items():
@@ -169,10 +169,10 @@ class EventsWriter:
         self._begun[session.name] = file
 
     def epoch(self, epoch: Epoch) -> None:
-        """Nothing: the process that trains writes its epochs itself."""
+        """Do nothing: the process that trains writes its epochs itself."""
 
     def end(self, session: SessionRecord) -> None:
-        """Add final metrics and end to the file; a session begun by a dead runner gets a file of its own."""
+        """Add final metrics and end to the file; write a new file for a session that a dead runner began."""
         if session.name not in self._begun or not self._begun[session.name].path.exists():  # deleted meanwhile
             self.begin(session)
         file, ended = self._begun.pop(session.name), session.ended or time.time()
@@ -187,11 +187,11 @@ class EventsWriter:
         file.close()
 
     def lost(self, sessions: Iterable[SessionRecord]) -> list[str]:
-        """Ended sessions whose event file is gone, though it was written: somebody deleted their directory."""
+        """List ended sessions whose event file was written and is gone."""
         return [s.name for s in sessions if s.ended and s.delivered and not _has_events(self._logdir / s.name)]
 
     def close(self) -> None:
-        """Forget the sessions whose end this runner will not see; the next one tells them whole."""
+        """Forget sessions whose end this runner will not see; the next runner writes them whole."""
         self._begun.clear()
 
 
@@ -215,7 +215,7 @@ def _set(start: SessionStartInfo, name: str, value: Value) -> None:
 class EpochEvents:
     """A session's per-epoch scalars, in ``train/`` and ``validation/`` under the tags of Keras's TensorBoard callback.
 
-    Written by the process that trains, so that a curve costs the runner nothing.
+    The process that trains writes them, so that a curve costs the runner nothing.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -223,7 +223,7 @@ class EpochEvents:
         self._files: dict[str, EventFile] = {}
 
     def add(self, epoch: int, metrics: Mapping[str, float], at: float) -> None:
-        """Append an epoch: ``val_loss`` becomes ``epoch_loss`` in ``validation/``, ``loss`` the same in ``train/``."""
+        """Write an epoch: ``val_loss`` becomes ``epoch_loss`` in ``validation/``, ``loss`` the same in ``train/``."""
         for name, value in metrics.items():
             part = "validation" if name.startswith("val_") else "train"
             if part not in self._files:
@@ -233,6 +233,6 @@ class EpochEvents:
             file.flush()
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the files."""
         for file in self._files.values():
             file.close()

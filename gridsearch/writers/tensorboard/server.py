@@ -1,7 +1,7 @@
-"""A real TensorBoard over a log directory: started in the foreground for people, or on loopback to be asked.
+"""Start a real TensorBoard on a log directory: in the foreground for people, or on loopback for questions.
 
-serve(logdir)           this process becomes TensorBoard, with enough file descriptors for every trial
-Dashboard(logdir)       a server on a free port, its HParams plugin's HTTP API, ended with the block
+serve(logdir)           replaces this process by TensorBoard, with enough file descriptors for every trial
+Dashboard(logdir)       starts a server on a free port, asks its HTTP API, ends it with the block
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SECONDS_TO_ANSWER = 60.0
 def raise_file_limit() -> None:
     """Raise the soft limit of open files to the hard one.
 
-    TensorBoard keeps every event file open and, out of descriptors, leaves rows out with only a line on stderr.
+    TensorBoard keeps every event file open. Without free descriptors it leaves rows out, with only a line on stderr.
     """
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
@@ -48,7 +48,7 @@ def _command(logdir: Path, arguments: Sequence[str]) -> list[str]:
 
 
 def serve(logdir: Path, arguments: Sequence[str] = ()) -> None:
-    """Become TensorBoard for a log directory; does not return."""
+    """Replace this process by TensorBoard on a log directory; never return."""
     raise_file_limit()
     command = _command(logdir, arguments)
     os.execv(command[0], command)
@@ -58,7 +58,7 @@ class Dashboard:
     """A TensorBoard on loopback and a free port, for as long as the block lasts.
 
     Raises:
-        GridsearchError: it does not start; with what it printed.
+        GridsearchError: it does not start. The message has what it printed.
     """
 
     def __init__(self, logdir: Path) -> None:
@@ -118,11 +118,11 @@ class Dashboard:
             return json.load(answer)
 
     def experiment(self) -> dict[str, Any]:
-        """The experiment as the plugin knows it, or {} while it does not know one yet."""
-        return dict(self._patiently("experiment", {"experimentName": ""}))
+        """Return the experiment as the plugin shows it, or {} while it has read none."""
+        return dict(self._ask_or_empty("experiment", {"experimentName": ""}))
 
     def session_groups(self, columns: Sequence[str], most: int = 1_000_000) -> list[dict[str, Any]]:
-        """The rows of the table, whatever their status, with the given metric columns."""
+        """Return the rows of the table, of every status, with the given metric columns."""
         body = {
             "experimentName": "",
             "allowedStatuses": STATUSES,
@@ -131,10 +131,10 @@ class Dashboard:
             "startIndex": 0,
             "sliceSize": most,
         }
-        return list(self._patiently("session_groups", body).get("sessionGroups", []))
+        return list(self._ask_or_empty("session_groups", body).get("sessionGroups", []))
 
-    def _patiently(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer; {} where the plugin has seen nothing yet, which it says by an error."""
+    def _ask_or_empty(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer; {} if the plugin has read nothing yet, which it answers with an error."""
         try:
             return dict(self._ask(route, body))
         except urllib.error.HTTPError as error:
