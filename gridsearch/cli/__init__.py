@@ -30,7 +30,7 @@ from gridsearch.cli.options import (
     show,
     sweep_options,
 )
-from gridsearch.errors import GridsearchError
+from gridsearch.errors import GridsearchError, hide_passwords
 
 __all__ = ["cli", "main"]
 
@@ -216,12 +216,13 @@ def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
 @click.argument("trial", metavar="TRIAL")
 @click.argument("pictures", nargs=-1, required=True, type=PATH, metavar="PICTURE...")
 @click.option("--logdir", type=PATH, help="The sweep's log directory.")
+@click.option("--trust", is_flag=True, help="Import the modules that the log directory names, if the model needs them.")
 @json_option
-def predict(trial: str, pictures: tuple[Path, ...], logdir: Path | None, as_json: bool) -> None:
+def predict(trial: str, pictures: tuple[Path, ...], logdir: Path | None, trust: bool, as_json: bool) -> None:
     """Ask the kept model of TRIAL, such as run-0007, what each PICTURE shows."""
     from gridsearch.cli.commands import predict as commands
 
-    show(commands.predict(logdir or default_logdir(), trial, pictures), as_json=as_json)
+    show(commands.predict(logdir or default_logdir(), trial, pictures, trust=trust), as_json=as_json)
 
 
 @cli.command("import", short_help="Record what KerasTuner or Optuna trained.")
@@ -295,7 +296,7 @@ def _open_standard_streams() -> None:
 def _say(line: str) -> None:
     """Print a line on stderr, if anyone can hear it."""
     try:
-        click.echo(line, err=True)
+        click.echo(hide_passwords(line), err=True)
     except (OSError, ValueError):  # closed
         return
 

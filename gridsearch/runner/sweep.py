@@ -196,12 +196,12 @@ def _sweep(
 @contextmanager
 def _isolated_writers(config: SweepConfig, record: Record, warn: Callable[[str], None]) -> Iterator[Sequence[Writer]]:
     """Yield the writers that ``sweep.writers`` names; each starts its process when there is something to write."""
+    tables = config.tables().get("writers", {})  # the record's own have no passwords
     with ExitStack() as opened:
         yield [
-            opened.enter_context(
-                closing(IsolatedWriter(name, describe_sweep(record, name), warn, backfill_command(name, record.logdir)))
-            )
+            opened.enter_context(closing(IsolatedWriter(name, info, warn, backfill_command(name, record.logdir))))
             for name in dict.fromkeys(config.sweep.writers)
+            for info in [describe_sweep(record, name, **tables.get(name, {}))]
         ]
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from gridsearch.config.entry_points import load_entry_point
+from gridsearch.errors import hide_passwords
 from gridsearch.system.files import is_full
 from gridsearch.training.reporter import AwaitVerdict, Diverged, Emit, Reporter, TrainingStopped, flatten_metrics
 from gridsearch.training.task import Task
@@ -125,4 +126,4 @@ def _one_line(error: BaseException) -> str:
         text = " ".join(str(error).split()) or "no message"
     except Exception as worse:  # of its own __str__
         text = f"its message cannot be made: {type(worse).__name__}"
-    return f"{type(error).__name__}: {text[:300]}"
+    return f"{type(error).__name__}: {hide_passwords(text)[:300]}"
