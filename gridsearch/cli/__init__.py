@@ -61,6 +61,7 @@ cli.add_command(data)
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker; default: the processors shared out.")
 @click.option("--gpus", type=click.IntRange(0), help="GPUs to use; default: all.")
 @click.option("--fail-fast", is_flag=True, help="Stop after the first failed trial.")
+@click.option("--keep-going", is_flag=True, help="Go on although the first trials all fail in the same way.")
 @click.option("--max-failures", type=click.IntRange(1), metavar="N", help="Stop after N failed trials.")
 @json_option
 def sweep(
@@ -73,6 +74,7 @@ def sweep(
     gpus: int | None,
     fail_fast: bool,
     max_failures: int | None,
+    keep_going: bool,
     as_json: bool,
 ) -> None:
     """Train every combination that has no result yet.
@@ -85,7 +87,7 @@ def sweep(
 
     placement = {"workers": workers, "threads": threads, "gpus": gpus}
     extra = tuple(f"sweep.{key}={number}" for key, number in placement.items() if number is not None)
-    limits = Limits(retry_failed, 1 if fail_fast else max_failures)
+    limits = Limits(retry_failed, 1 if fail_fast else max_failures, keep_going)
     show(commands.sweep(load_config(sweep_file, overrides + extra, logdir), limits), as_json=as_json)
 
 

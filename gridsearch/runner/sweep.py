@@ -84,6 +84,11 @@ def _prepare(config: SweepConfig) -> tuple[SweepConfig, Strategy]:
     return config, strategy
 
 
+HOW_TO_GO_ON = (
+    "  Mend it, then `gridsearch sweep --retry-failed` tries these again and trains the rest; "
+    "`--keep-going` trains the rest as it is."
+)
+
 SECTION = re.compile(r"(data|augmentation|model|training|sweep|writers|hparams)\.")
 
 
@@ -190,6 +195,8 @@ def _sweep(
             runner.run()
         record = journal.record()
     plan = make_plan(config, record)
+    if runner.problem and plan.left:
+        warn(f"{runner.problem}\n{HOW_TO_GO_ON}")
     return SweepResult(record, plan.close() if runner.exhausted and config.sweep.strategy != "grid" else plan)
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridsearch.cli.commands.answer import Answer
 from gridsearch.cli.commands.common import as_rows, counts, note, progress_bar
@@ -27,9 +27,13 @@ from gridsearch.report.text import (
     format_value,
     format_values,
 )
+from gridsearch.runner.alike import describe_failure
 from gridsearch.runner.plan import Plan, foresee_combinations, load_config, make_plan, trial_states
 from gridsearch.runner.runner import Limits
-from gridsearch.trials import Status
+from gridsearch.trials import SessionRecord, Status
+
+if TYPE_CHECKING:
+    from gridsearch.runner.sweep import SweepResult
 
 __all__ = ["best", "check", "export", "plan", "rerun", "status", "sweep", "tensorboard"]
 
@@ -73,13 +77,35 @@ def sweep(config: SweepConfig, limits: Limits) -> Answer:
     failures = [trial.failure for trial in failed if trial.failure is not None]
     nothing = "nothing left to do" if result.plan.left == 0 else f"{result.plan.left} left"
     notes = [
-        *(ended_line(session, config.objective, logdir) for session in failures),
+        *_list_failures(failures, config, logdir),
+        *_explain_failures(failures, result),
         *filter(None, [describe_kept_model(result.record)]),
         f"{nothing}: {result.plan}  ({format_duration(time.monotonic() - began)})",
         f"look at it:  gridsearch tensorboard {shlex.quote(str(logdir))}, or open {report}",
     ]
     status = 1 if result.plan.failed or result.plan.left else 0
     return Answer(data, format_leaderboard(result.record, top=10), tuple(notes), status)
+
+
+def _list_failures(failures: Sequence[SessionRecord], config: SweepConfig, logdir: Path) -> Iterator[str]:
+    """Yield a line for each way in which trials failed, and the names of those that failed in the same way."""
+    alike: dict[str, list[SessionRecord]] = {}
+    for session in failures:
+        alike.setdefault(describe_failure(session), []).append(session)
+    for first, *others in alike.values():
+        yield ended_line(first, config.objective, logdir)
+        if others:
+            names = ", ".join(session.name for session in others[:MOST_FAILED])
+            more = f" and {len(others) - MOST_FAILED} more" if len(others) > MOST_FAILED else ""
+            yield f"  likewise {names}{more}"
+
+
+def _explain_failures(failures: Sequence[SessionRecord], result: SweepResult) -> Iterator[str]:
+    """Yield how to go on where every trial has failed in the same way and none is left."""
+    every = len(failures) == len(result.record.trials) > 1 and not result.plan.left
+    if every and len({describe_failure(session) for session in failures}) == 1:
+        cure = "mend it, then `gridsearch sweep --retry-failed`"
+        yield f"all {len(failures)} failed alike: {format_value(failures[0].outcome.message)}; {cure}"
 
 
 def _has_paused(record: Record) -> bool:
