@@ -453,7 +453,7 @@ def test_a_sweep_ends_with_its_report_unless_there_was_nothing_to_do(folder: Pat
 
 
 def test_a_report_that_cannot_be_written_does_not_fail_the_sweep(folder: Path) -> None:
-    (folder / "logs" / "hparam_tuning" / "report.html.part").mkdir(parents=True)
+    (folder / "logs" / "hparam_tuning" / "report.html" / "in the way").mkdir(parents=True)
     done = gridsearch(folder, "sweep")
     assert done.returncode == 0
     assert "the report was not written" in done.stderr

@@ -264,11 +264,17 @@ def test_where_trials_may_go_on_from_a_rung_there_is_a_worker_for_each_place(
 
 def test_a_stop_signal_reaches_a_trial_in_this_very_process(logdir: Path) -> None:
     config = configured(logdir, {"behaviour": {"discrete": ["hangs"]}}, "objectives:behaving")
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
+
+    def stop_once_it_trains() -> None:
+        wait_until((logdir / "run-0001" / "train").exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stopping = threading.Thread(target=stop_once_it_trains)
+    stopping.start()
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted):
         run(config)
+    stopping.join()
     assert kinds(Record.read(logdir)) == {"run-0001": FailureKind.INTERRUPTED}
     assert signal.getsignal(signal.SIGTERM) is before
 
