@@ -177,9 +177,12 @@ class Journal:
             LogdirError: the recipe is not the one that the recorded trials were trained with; every differing key.
         """
         known = self.properties()
-        if anything_trained(self._database):
-            refuse_other_recipe(known["recipe"], recipe, config.space.hparams, self.logdir)
-            refuse_other_goal(known["objective"]["maximize"], config.objective.maximize, self.logdir)
+        with explain_database_errors(self._file), explain_damage(self._file):
+            trained = anything_trained(self._database)
+            before = self.record() if trained else None  # a damaged record is refused before anything is written
+        if before is not None:
+            refuse_other_recipe(before.recipe, recipe, config.space.hparams, self.logdir)
+            refuse_other_goal(before.objective.maximize, config.objective.maximize, self.logdir)
         with self.transaction():
             if "identity" not in known:
                 self.set_property("identity", inherited_identity(self._database) or uuid.uuid4().hex)

@@ -171,7 +171,7 @@ def _sweep(
                 raise Interrupted("interrupted: the same command goes on from here") from None
         with (
             _isolated_writers(config, before, warn) as isolated,
-            closing(make_executor(config, stop, plan)) as executor,
+            closing(make_executor(config, stop, plan, before, warn)) as executor,
             closing(EventsWriter(logdir, config.objective)) as events,
         ):
             if isinstance(strategy, SupportsVerdicts) and not isinstance(executor, SupportsAnswers):
@@ -212,8 +212,22 @@ def _isolated_writers(config: SweepConfig, record: Record, warn: Callable[[str],
         ]
 
 
-def make_executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executor:
-    """Return the executor that the sweep names, with as many slots as there is work for."""
+def make_executor(
+    config: SweepConfig,
+    stop: StopRequest,
+    plan: Plan,
+    before: Record | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Executor:
+    """Return the executor that the sweep names, with as many slots as there is work for.
+
+    Args:
+        config: the sweep.
+        stop: asks it to stop.
+        plan: how much there is to do.
+        before: the record of earlier runs.
+        warn: called with a line if they had another number of threads.
+    """
     if config.sweep.executor == "inline":
         return InlineExecutor(stop.interrupts)
     from gridsearch.executors.placement import choose_places
@@ -223,7 +237,21 @@ def make_executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executo
     found = choose_places(settings.workers, settings.threads, settings.gpus)
     # How many of those at a rung will go on, nobody knows beforehand.
     wanted = len(found) if config.pauses_trials else max(1, plan.left * config.training.repeats)
+    if before is not None and plan.left:
+        _warn_of_other_threads(before, found[0].threads, warn)
     return ProcessExecutor(found[:wanted])
+
+
+def _warn_of_other_threads(before: Record, threads: int, warn: Callable[[str], None]) -> None:
+    """Say that earlier trials were trained with another number of threads, which decides the last digits."""
+    recorded = {session.outcome.provenance.get("threads") for trial in before.trials for session in trial.results}
+    others = sorted(each for each in recorded if type(each) is int and each != threads)
+    if others:
+        were = " or ".join(map(str, others))
+        warn(
+            f"earlier trials were trained with {were} threads, these are with {threads}: the last digits of results "
+            f"may differ for that alone; `--threads {others[0]}` trains them alike"
+        )
 
 
 def write_experiment_if_new(journal: Journal, config: SweepConfig, *, outside: bool = False) -> None:
