@@ -119,7 +119,7 @@ def test_the_kinds_of_damage_are_refused_in_words(origin: Path, name: str) -> No
     assert "\n" in str(error.value), "a cure"
 
 
-@pytest.mark.parametrize("name", ["node recipe 5 []", "drop session", "version 99", "cut 0"])
+@pytest.mark.parametrize("name", ["node recipe 5 []", "version 99"])
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: command[0])
 def test_every_command_refuses_a_damaged_record_with_exit_2(origin: Path, command: list[str], name: str) -> None:
     if command[0] == "import":
@@ -127,7 +127,8 @@ def test_every_command_refuses_a_damaged_record_with_exit_2(origin: Path, comman
         (origin / "study.db").unlink(missing_ok=True)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(storage=f"sqlite:///{origin}/study.db")
-        study.add_trial(optuna.create_trial(params={}, distributions={}, value=1.0))
+        space = {"x": optuna.distributions.FloatDistribution(0.0, 1.0)}
+        study.add_trial(optuna.create_trial(params={"x": 0.5}, distributions=space, value=1.0))
     elif command[0] in ("wandb", "mlflow"):
         pytest.importorskip(command[0])
     logdir = spoil(origin, name)
