@@ -14,7 +14,10 @@ Only the command line turns these into exit statuses; library code raises them a
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
+    "HIDDEN",
     "DataError",
     "GridsearchError",
     "Interrupted",
@@ -23,7 +26,27 @@ __all__ = [
     "StrategyError",
     "SweepFileError",
     "UserError",
+    "hide_passwords",
 ]
+
+HIDDEN = "***"
+"""What stands in messages and in the record where a password was."""
+
+USERINFO = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^/\s'\"]+@")
+SECRET = re.compile(
+    r"([?&;](?:access_token|api_?key|auth|key|passw(?:or)?d|pwd|secret|sig|signature|token|x-amz-signature)=)"
+    r"[^&;#\s'\"]+",
+    re.IGNORECASE,
+)
+
+
+def hide_passwords(text: str) -> str:
+    """Return a text without what addresses in it hold before their host, or as a token or password in their query.
+
+    >>> hide_passwords("http://me:secret@host/mlflow?token=1234")
+    'http://***@host/mlflow?token=***'
+    """
+    return SECRET.sub(rf"\g<1>{HIDDEN}", USERINFO.sub(rf"\g<1>{HIDDEN}@", text))
 
 
 class GridsearchError(Exception):
@@ -33,7 +56,7 @@ class GridsearchError(Exception):
 
 
 class UserError(GridsearchError):
-    """Something the user can mend: where, what, and how to mend it.
+    """Something the user can mend: where, what, and how to mend it. Passwords in addresses are hidden.
 
     Args:
         problem: what is wrong, in one sentence, with the bad value shown by ``repr``.
@@ -45,7 +68,7 @@ class UserError(GridsearchError):
     exit_status = 2
 
     def __init__(self, problem: str, *, where: str = "", cure: str = "") -> None:
-        self.problem, self.where, self.cure = problem, where, cure
+        self.problem, self.where, self.cure = map(hide_passwords, (problem, where, cure))
         super().__init__(str(self))
 
     def __str__(self) -> str:

@@ -30,7 +30,7 @@ from gridsearch.cli.options import (
     show,
     sweep_options,
 )
-from gridsearch.errors import GridsearchError
+from gridsearch.errors import GridsearchError, hide_passwords
 
 __all__ = ["cli", "main"]
 
@@ -61,6 +61,7 @@ cli.add_command(data)
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker; default: the processors shared out.")
 @click.option("--gpus", type=click.IntRange(0), help="GPUs to use; default: all.")
 @click.option("--fail-fast", is_flag=True, help="Stop after the first failed trial.")
+@click.option("--keep-going", is_flag=True, help="Go on although the first trials all fail in the same way.")
 @click.option("--max-failures", type=click.IntRange(1), metavar="N", help="Stop after N failed trials.")
 @json_option
 def sweep(
@@ -73,6 +74,7 @@ def sweep(
     gpus: int | None,
     fail_fast: bool,
     max_failures: int | None,
+    keep_going: bool,
     as_json: bool,
 ) -> None:
     """Train every combination that has no result yet.
@@ -85,7 +87,7 @@ def sweep(
 
     placement = {"workers": workers, "threads": threads, "gpus": gpus}
     extra = tuple(f"sweep.{key}={number}" for key, number in placement.items() if number is not None)
-    limits = Limits(retry_failed, 1 if fail_fast else max_failures)
+    limits = Limits(retry_failed, 1 if fail_fast else max_failures, keep_going)
     show(commands.sweep(load_config(sweep_file, overrides + extra, logdir), limits), as_json=as_json)
 
 
@@ -220,12 +222,13 @@ def mlflow(logdir: Path, tracking_uri: str | None, as_json: bool) -> None:
 @click.argument("trial", metavar="TRIAL")
 @click.argument("pictures", nargs=-1, required=True, type=PATH, metavar="PICTURE...")
 @click.option("--logdir", type=PATH, help="The sweep's log directory.")
+@click.option("--trust", is_flag=True, help="Import the modules that the log directory names, if the model needs them.")
 @json_option
-def predict(trial: str, pictures: tuple[Path, ...], logdir: Path | None, as_json: bool) -> None:
+def predict(trial: str, pictures: tuple[Path, ...], logdir: Path | None, trust: bool, as_json: bool) -> None:
     """Ask the kept model of TRIAL, such as run-0007, what each PICTURE shows."""
     from gridsearch.cli.commands import predict as commands
 
-    show(commands.predict(logdir or default_logdir(), trial, pictures), as_json=as_json)
+    show(commands.predict(logdir or default_logdir(), trial, pictures, trust=trust), as_json=as_json)
 
 
 @cli.command("import", short_help="Record what KerasTuner or Optuna trained.")
@@ -301,7 +304,7 @@ def _open_standard_streams() -> None:
 def _say(line: str) -> None:
     """Print a line on stderr, if anyone can hear it."""
     try:
-        click.echo(line, err=True)
+        click.echo(hide_passwords(line), err=True)
     except (OSError, ValueError):  # closed
         return
 

@@ -74,10 +74,11 @@ class ProgressCounts:
         self._compare(session)
 
     def _compare(self, session: SessionRecord) -> None:
-        value = session.outcome.metrics.get(self._objective.metric)
+        metric = self._objective.ranking
+        value = session.outcome.metrics.get(metric)
         if value is not None and (self._best is None or self._objective.better(value, self._best)):
             self._best = value
-            self.best = f"best {session.session.trial.name} {self._objective.metric} {format_metric(value)}"
+            self.best = f"best {session.session.trial.name} {metric} {format_metric(value)}"
 
     @property
     def done(self) -> int:

@@ -7,6 +7,7 @@ The file appears under its name only when it is complete and, if its digest is k
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import json
@@ -19,7 +20,8 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
 from gridsearch.errors import DataError
 
@@ -113,8 +115,7 @@ def _ignore_progress(done: int, total: int | None) -> None:
 
 def _check_arguments(url: str, sha256: str | None, attempts: int) -> None:
     try:
-        parts = urlsplit(url)
-        reachable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        reachable = _is_reachable(url)
     except ValueError as error:
         raise DataError(f"not an address: {error}", where=repr(url)) from error
     if not reachable:
@@ -126,6 +127,16 @@ def _check_arguments(url: str, sha256: str | None, attempts: int) -> None:
     _check_digest(sha256)
     if attempts < 1:
         raise DataError(f"{attempts!r} attempts", cure="Give 1 or more.")
+
+
+def _is_reachable(url: str) -> bool:
+    """Tell whether this is an address of http or https.
+
+    Raises:
+        ValueError: it cannot be read as an address.
+    """
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
 
 
 def _check_digest(sha256: str | None) -> None:
@@ -188,8 +199,13 @@ class _Partial:
 
 
 def _address(url: str) -> str:
-    # the query of a signed address changes from day to day, and is nobody else's business
-    return urlsplit(url)._replace(query="", fragment="").geturl()
+    # the query of a signed address changes from day to day, and is nobody else's business; nor is a password
+    return _without_user(url)._replace(query="", fragment="").geturl()
+
+
+def _without_user(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2])
 
 
 def _fetch_all(
@@ -226,7 +242,12 @@ def _fetch(url: str, partial: _Partial, on_progress: ByteProgress, timeout: floa
     known, size = partial.version(url), partial.size()
     if known.version and known.total is not None and size == known.total:  # killed just before it was done
         return
-    request = urllib.request.Request(url, headers={"User-Agent": "gridsearch", "Accept-Encoding": "identity"})
+    headers = {"User-Agent": "gridsearch", "Accept-Encoding": "identity"}
+    request = urllib.request.Request(_without_user(url).geturl(), headers=headers)
+    user, _, _ = urlsplit(url).netloc.rpartition("@")
+    if user:  # for this server only: a redirection may lead to another
+        credentials = base64.b64encode(unquote_to_bytes(user if ":" in user else f"{user}:")).decode("ascii")
+        request.add_unredirected_header("Authorization", f"Basic {credentials}")
     if known.version and size:
         request.add_header("Range", f"bytes={size}-")
         request.add_header("If-Range", known.version)
@@ -250,6 +271,32 @@ def _fetch(url: str, partial: _Partial, on_progress: ByteProgress, timeout: floa
         raise _StartOverError
 
 
+class _RedirectHandler(urllib.request.HTTPRedirectHandler):
+    """Follow redirections to http and https; refuse any other at once, since trying again is no use."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        location = headers.get("location") or headers.get("uri") or ""
+        try:
+            followed = _is_reachable(urljoin(req.full_url, location))
+        except ValueError:
+            followed = False
+        if not followed:
+            fp.close()
+            problem = f"the server redirects to {_show_address(location)}, which is no address of http or https"
+            raise DataError(problem, where=_address(req.full_url), cure="Check the address.")
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _show_address(url: str) -> str:
+    """Return an address for a message, which may be none at all."""
+    try:
+        return repr(_address(url))
+    except ValueError:
+        return repr(url[:80])
+
+
 def _opener() -> urllib.request.OpenerDirector:
     # The default opener would follow a redirection to ftp, too.
     opener = urllib.request.OpenerDirector()
@@ -257,7 +304,7 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.ProxyHandler,
         urllib.request.HTTPHandler,
         urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler,
+        _RedirectHandler,
         urllib.request.HTTPDefaultErrorHandler,
         urllib.request.HTTPErrorProcessor,
         urllib.request.UnknownHandler,

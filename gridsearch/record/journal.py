@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gridsearch.config.sweep_config import SweepConfig
-from gridsearch.errors import LogdirError
+from gridsearch.errors import LogdirError, hide_passwords
 from gridsearch.hparams.combination import Combination
 from gridsearch.hparams.domain import Value
 from gridsearch.record.database import (
@@ -177,14 +177,17 @@ class Journal:
             LogdirError: the recipe is not the one that the recorded trials were trained with; every differing key.
         """
         known = self.properties()
-        if anything_trained(self._database):
-            refuse_other_recipe(known["recipe"], recipe, config.space.hparams, self.logdir)
-            refuse_other_goal(known["objective"]["maximize"], config.objective.maximize, self.logdir)
+        with explain_database_errors(self._file), explain_damage(self._file):
+            trained = anything_trained(self._database)
+            before = self.record() if trained else None  # a damaged record is refused before anything is written
+        if before is not None:
+            refuse_other_recipe(before.recipe, recipe, config.space.hparams, self.logdir)
+            refuse_other_goal(before.objective.maximize, config.objective.maximize, self.logdir)
         with self.transaction():
             if "identity" not in known:
                 self.set_property("identity", inherited_identity(self._database) or uuid.uuid4().hex)
             self.set_property("recipe", dict(recipe))
-            self.set_property("tables", config.tables())
+            self.set_property("tables", _hide_secrets(config.tables()))
             self.set_property("folder", str(config.folder))
             self.set_property("objective", asdict(config.objective))
 
@@ -293,7 +296,7 @@ class Journal:
                 outcome.status,
                 outcome.kind,
                 json.dumps(dict(outcome.metrics), allow_nan=False),
-                printable(outcome.message),
+                printable(hide_passwords(outcome.message)),
                 int(outcome.charged),
                 int(outcome.paused),
                 outcome.epochs,
@@ -350,6 +353,19 @@ def _make_logdir(logdir: Path) -> None:
         raise LogdirError(f"holds event files that are not a sweep's: {stranger}", where=str(logdir), cure=cure)
     if not os.access(logdir, os.W_OK | os.X_OK):
         raise LogdirError("cannot be written", where=str(logdir), cure=another)
+
+
+def _hide_secrets(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sweep's tables without the passwords that addresses in [writers] hold."""
+
+    def hide(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: hide(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [hide(item) for item in value]
+        return hide_passwords(value) if isinstance(value, str) else value
+
+    return {key: hide(table) if key == "writers" else table for key, table in tables.items()}
 
 
 def printable(text: str) -> str:

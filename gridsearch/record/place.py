@@ -7,7 +7,6 @@ inode of its log directory, and a copy has others while the original is still wh
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection
 from contextlib import closing, suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from gridsearch.errors import GridsearchError
 from gridsearch.record.database import DATABASE, connect, explain_damage, explain_database_errors
 from gridsearch.record.journal import Journal
+from gridsearch.record.validation import parse_table
 
 __all__ = ["Place", "read_place", "settle_group"]
 
@@ -52,7 +52,14 @@ def read_place(logdir: Path) -> Place | None:
     with explain_database_errors(file), closing(connect(file, readonly=True)) as database:
         row = database.execute("SELECT value FROM sweep WHERE key = 'place'").fetchone()
         with explain_damage(file):
-            return Place(**json.loads(row[0])) if row else None
+            return _parse_place(row[0]) if row else None
+
+
+def _parse_place(text: str) -> Place:
+    place = Place(**parse_table(text))
+    if tuple(map(type, (place.group, place.path, place.inode))) != (str, str, int) or "\0" in place.path:
+        raise TypeError(f"{text[:80]!r} is no place")
+    return place
 
 
 def is_copy(place: Place, logdir: Path) -> bool:
@@ -72,11 +79,11 @@ def settle_group(journal: Journal, taken: Collection[str] = ()) -> str:
         journal: the record; it remembers group and place.
         taken: groups of other sweeps below the same folder.
     """
-    known, logdir = journal.properties(), journal.logdir
-    place = Place(**known["place"]) if "place" in known else None
+    logdir = journal.logdir
+    place = read_place(logdir)
     name = logdir.resolve().name[:LONGEST_NAME]
     if place is None:
-        identity = known.get("identity") or journal.record().identity or uuid.uuid4().hex
+        identity = journal.record().identity or uuid.uuid4().hex
         group = f"{name}-{identity[:8]}"
     else:
         group = place.group

@@ -8,6 +8,7 @@ import subprocess
 from typing import Any
 
 from gridsearch import __version__
+from gridsearch.errors import hide_passwords
 
 __all__ = ["provenance"]
 
@@ -19,7 +20,7 @@ def provenance(command: str) -> dict[str, Any]:
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no") if commit else None
     return {
-        "command": command,
+        "command": hide_passwords(command),
         "directory": os.getcwd(),
         "git_commit": commit,
         "git_dirty": None if changes is None else bool(changes),

@@ -34,11 +34,21 @@ from gridsearch.record.database import (
 )
 from gridsearch.record.lock import is_held, read_holder
 from gridsearch.record.migrations import read_session_rows, rename_recorded
+from gridsearch.record.validation import (
+    parse_combination,
+    parse_metrics,
+    parse_objective,
+    parse_oracle,
+    parse_table,
+    parse_text,
+    read_count,
+    read_finite,
+    read_text,
+)
 from gridsearch.trials import (
     Epoch,
     FailureKind,
     Objective,
-    OracleEntry,
     Outcome,
     Session,
     SessionRecord,
@@ -172,7 +182,7 @@ def read_record(database: sqlite3.Connection, logdir: Path, version: int) -> Rec
             declared = dict(database.execute("SELECT key, value FROM sweep"))
             holder = read_holder(database, version)
             trials = {
-                number: Trial(number, Combination(json.loads(values), id=identity))
+                number: Trial(number, Combination(parse_combination(values), id=read_text(identity)))
                 for number, identity, values in database.execute("SELECT number, id, combination FROM trial")
             }
             rows = read_session_rows(database, version)
@@ -186,19 +196,19 @@ def read_record(database: sqlite3.Connection, logdir: Path, version: int) -> Rec
         sessions: dict[int, list[SessionRecord]] = {}
         for row in rows:
             sessions.setdefault(row[0], []).append(_session(row, trials))
-        tables = rename_recorded(json.loads(declared["tables"]))
+        tables = rename_recorded(parse_table(declared["tables"]))
         return Record(
             logdir=logdir,
             hparams=unite_hparams(parse_grids(tables["hparams"])),
-            objective=Objective(**json.loads(declared["objective"])),
-            recipe=rename_recorded(json.loads(declared["recipe"])),
+            objective=parse_objective(declared["objective"]),
+            recipe=rename_recorded(parse_table(declared["recipe"])),
             tables=tables,
-            folder=Path(json.loads(declared["folder"])),
+            folder=Path(parse_text(declared["folder"])),
             held=is_held(holder),
             trials=tuple(TrialRecord(t, tuple(sessions.get(n, ()))) for n, t in sorted(trials.items())),
-            identity=json.loads(declared["identity"]) if "identity" in declared else inherited_identity(database),
+            identity=parse_text(declared["identity"]) if "identity" in declared else inherited_identity(database),
             trained=trained,
-            group=str(json.loads(declared["place"])["group"]) if "place" in declared else "",
+            group=read_text(parse_table(declared["place"])["group"]) if "place" in declared else "",
         )
 
 
@@ -220,35 +230,24 @@ def _session(row: tuple[Any, ...], trials: Mapping[int, Trial]) -> SessionRecord
     outcome = Outcome(
         Status(status),
         FailureKind(kind) if kind else None,
-        _numbers(json.loads(metrics)),
-        str(message),
-        charged=bool(charged),
-        paused=bool(paused),
-        epochs=int(epochs),
-        provenance=dict(json.loads(provenance)),
+        parse_metrics(metrics),
+        read_text(message),
+        charged=bool(read_count(charged)),
+        paused=bool(read_count(paused)),
+        epochs=read_count(epochs),
+        provenance=parse_table(provenance),
     )
     return SessionRecord(
-        Session(trials[number], int(repeat), int(attempt), int(seed)),
+        Session(trials[number], read_count(repeat), read_count(attempt, least=1), read_count(seed)),
         outcome,
-        float(began),
-        None if ended is None else float(ended),
-        bool(delivered),
-        str(boot),
-        None if resumed is None else float(resumed),
-        float(trained_before),
-        tuple(_oracle_entry(entry) for entry in json.loads(oracle)),
+        read_finite(began),
+        None if ended is None else read_finite(ended),
+        bool(read_count(delivered)),
+        read_text(boot),
+        None if resumed is None else read_finite(resumed),
+        read_finite(trained_before),
+        parse_oracle(oracle),
     )
-
-
-def _oracle_entry(entry: Mapping[str, Any]) -> OracleEntry:
-    declared = tuple(entry.get("declared", ()))
-    return OracleEntry(
-        entry["number"], entry["values"], entry["metrics"], entry["step"], str(entry.get("status", "")), declared
-    )
-
-
-def _numbers(metrics: Any) -> dict[str, float]:
-    return {str(name): float(value) for name, value in metrics.items()}
 
 
 def read_objective(logdir: Path) -> Objective | None:
@@ -265,7 +264,7 @@ def read_objective(logdir: Path) -> Objective | None:
             if not check_version(database, file) or not anything_trained(database):
                 return None
             row = database.execute("SELECT value FROM sweep WHERE key = 'objective'").fetchone()
-            return None if row is None else Objective(**json.loads(row[0]))
+            return None if row is None else parse_objective(row[0])
 
 
 def read_property(logdir: Path, key: str) -> Any:
@@ -297,7 +296,7 @@ def read_epochs(logdir: Path) -> dict[str, dict[int, Mapping[str, float]]]:
         check_version(database, file)
         with explain_damage(file):
             for session, epoch, metrics in database.execute(select):
-                epochs.setdefault(session, {})[int(epoch)] = _numbers(json.loads(metrics))
+                epochs.setdefault(read_text(session), {})[read_count(epoch)] = parse_metrics(metrics, finite=False)
     return epochs
 
 
@@ -313,7 +312,7 @@ def read_metric_names(logdir: Path) -> dict[str, frozenset[str]]:
         check_version(database, file)
         with explain_damage(file):
             for session, metrics in database.execute("SELECT session, metrics FROM epoch ORDER BY session"):
-                names[session] = names.get(session, frozenset()) | json.loads(metrics).keys()
+                names[read_text(session)] = names.get(session, frozenset()) | parse_table(metrics).keys()
     return names
 
 
@@ -330,7 +329,7 @@ def read_histories(logdir: Path) -> dict[str, list[Epoch]]:
         check_version(database, file)
         with explain_damage(file):
             for session, n, metrics, at in database.execute(select):
-                epoch = Epoch(session, int(n), _numbers(json.loads(metrics)), float(at))
+                epoch = Epoch(read_text(session), read_count(n), parse_metrics(metrics, finite=False), read_finite(at))
                 histories.setdefault(session, []).append(epoch)
     return histories
 
@@ -347,6 +346,6 @@ def read_history(logdir: Path, session: str) -> list[Epoch]:
         check_version(database, file)
         with explain_damage(file):
             return [
-                Epoch(session, int(n), _numbers(json.loads(metrics)), float(at))
+                Epoch(session, read_count(n), parse_metrics(metrics, finite=False), read_finite(at))
                 for n, metrics, at in database.execute(select, (session,))
             ]

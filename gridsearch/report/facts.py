@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gridsearch.errors import UserError
+from gridsearch.errors import UserError, hide_passwords
 from gridsearch.hparams.domain import HParam
 from gridsearch.record.reader import Record
 from gridsearch.report.analysis.correlation import correlation
@@ -89,7 +89,7 @@ def _more_is_better(objective: Objective, metric: str) -> bool:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else repr(value)
+    return hide_passwords(value if isinstance(value, str) else repr(value))
 
 
 def _finite(value: float | None) -> float | None:
@@ -190,7 +190,7 @@ def _failures(record: Record) -> list[Facts]:
             "trial": trial.trial.name,
             "session": failure.name,
             "kind": str(failure.outcome.kind),
-            "message": failure.outcome.message,
+            "message": hide_passwords(failure.outcome.message),
             "log": _log(record.logdir, failure.name) if place < MOST_LOGS else "",
         }
         for place, (trial, failure) in enumerate(failed)
@@ -205,7 +205,7 @@ def _log(logdir: Path, session: str) -> str:
             return ""
         with file.open("rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_BYTES))
-            return log.read(LOG_BYTES).decode("utf-8", "replace")
+            return hide_passwords(log.read(LOG_BYTES).decode("utf-8", "replace"))
     except OSError:
         return ""
 

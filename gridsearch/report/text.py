@@ -10,6 +10,7 @@ from gridsearch.trials import Status, TrialRecord
 
 __all__ = [
     "align_columns",
+    "describe_kept_model",
     "format_apart",
     "format_duration",
     "format_leaderboard",
@@ -96,6 +97,23 @@ def format_leaderboard(record: Record, top: int | None = None) -> str:
         for trial in trials
     ]
     return align_columns(header, rows) if rows else "no trial has a result yet"
+
+
+def describe_kept_model(record: Record, top: int | None = None) -> str:
+    """Return whose model was kept and how good it is: it is that of the last epoch, not of the best; "" without one."""
+    metric = record.objective.metric
+    for trial in record.ranked()[:top]:
+        for session in trial.results:
+            file = record.logdir / "models" / f"{session.name}.keras"
+            if file.is_file():
+                metrics = session.outcome.metrics
+                last, best = metrics.get(metric), metrics.get(f"best_{metric}")
+                line = f"models/{file.name} is the model after the last epoch: {metric} {format_metric(last)}"
+                if best is None or best == last:
+                    return line
+                epoch = int(metrics.get("best_epoch", 0))
+                return f"{line} (best_{metric} {format_metric(best)} was in epoch {epoch}, whose model was not kept)"
+    return ""
 
 
 def _metric(trial: TrialRecord, column: str, texts: Mapping[float, str]) -> str:

@@ -5,6 +5,7 @@ pictures.py       its pictures: inspected, fingerprinted, decoded
 runner.py         the only loop
 session_book.py   the way of a session through record and writers
 plan.py           what is left to do, and the queue of sessions that wait
+alike.py          a mistake that fails every trial in the same way
 deadlines.py      timeouts, stalls, and what counts during a shutdown
 paused.py         trials that may resume from a checkpoint
 retention.py      which models and checkpoints stay

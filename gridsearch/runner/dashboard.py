@@ -95,8 +95,10 @@ class Dashboard:
         """
         from gridsearch.writers.tensorboard.repair import repair_events
 
-        known = self._journal.properties().get("events_verified", {})
-        since = known.get("at") if known.get("format") == self._format() and not thorough else None
+        known = self._journal.properties().get("events_verified")
+        since: float | None = None
+        if isinstance(known, dict) and known.get("format") == self._format() and type(known.get("at")) is float:
+            since = None if thorough else known["at"]
         logdir = self._journal.logdir
         self._repairing = True
         repaired = repair_events(

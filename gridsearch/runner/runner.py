@@ -21,6 +21,7 @@ from gridsearch.errors import DataError, Interrupted, StrategyError
 from gridsearch.executors import Executor, SupportsAnswers, SupportsCancel, SupportsPump
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_epochs
+from gridsearch.runner.alike import EarlyFailures
 from gridsearch.runner.deadlines import INTERRUPTED, WakingClock, find_missed_deadline, reclassify_during_shutdown
 from gridsearch.runner.paused import PausedTrials
 from gridsearch.runner.pictures import find_fingerprint
@@ -48,10 +49,12 @@ class Limits:
     Args:
         retry_failed: give every failed session of earlier runs one more attempt.
         max_failures: stop asking after this many failed trials in this run; None is never.
+        keep_going: go on although the first trials all fail in the same way.
     """
 
     retry_failed: bool = False
     max_failures: int | None = None
+    keep_going: bool = False
 
 
 @dataclass
@@ -105,7 +108,10 @@ class Runner:
         self._heard: deque[tuple[Message, float]] = deque()
         self.exhausted = False
         self._failed: set[int] = set()
-        self._models = ModelRetention(journal.logdir, config.objective, config.training.keep_models)
+        self._early = EarlyFailures(keep_going=True)
+        self._models = ModelRetention(
+            journal.logdir, config.objective, config.training.keep_models, config.training.repeats
+        )
         self._paused, self._clock = PausedTrials(config.search_space), WakingClock()
         self._resuming: dict[str, SessionRecord] = {}
         self._recipe: Mapping[str, Any] = journal.properties().get("recipe", {})
@@ -151,21 +157,26 @@ class Runner:
             self._watch()
             self._journal.prove_lock()
 
+    @property
+    def problem(self) -> str:
+        """What the first trials all failed with, if the sweep stopped for it; empty otherwise."""
+        return self._early.problem
+
     # What earlier runs left behind.
 
     def _take_over(self) -> None:
         self._book.deliver_abandoned()
         trials, retry = self._journal.record().trials, self._limits.retry_failed
         self._paused.put_all(trials)
+        self._early = EarlyFailures(trials, keep_going=self._limits.keep_going)
         for trial, state in trial_states(self._config, trials, retry=retry).values():
             sessions = remaining_sessions(trial, self._config.training, retry=retry)
             if sessions and state != "completed":
                 self._queue.add(trial, sessions)
         epochs = read_epochs(self._journal.logdir) if self._strategy.supports_verdicts else {}
         self._strategy.take_over(trials, epochs, self._queue.trials)
-        results = [session for trial in trials for session in trial.results]
-        self._models.consider(sorted(results, key=lambda session: session.ended or 0.0))
-        self._models.prune(self._flights)
+        self._models.consider(session for trial in trials for session in trial.results)
+        self._models.prune(self._flights, self._queue.trial_names)
         self._remove_checkpoints()
 
     def _remove_checkpoints(self) -> None:
@@ -195,13 +206,13 @@ class Runner:
         paused = self._resuming.pop(session.name, None)
         if paused is None:
             return self._book.begin(session)
-        self._models.withdraw(session.name)
+        self._models.withdraw(session)
         return self._book.resume(paused)
 
     @property
     def _given_up(self) -> bool:
         most = self._limits.max_failures
-        return most is not None and len(self._failed) >= most
+        return bool(self._early.problem) or (most is not None and len(self._failed) >= most)
 
     def _ask(self) -> bool:
         """Queue the sessions of the strategy's next combination; return False if there is none for now."""
@@ -236,7 +247,7 @@ class Runner:
             objective=self._config.objective,
             logdir=self._journal.logdir.resolve(),
             detail=self._config.sweep.detail,
-            keep_above=self._models.bar,
+            keep_above=self._models.bar(session.session),
             judged=self._strategy.supports_verdicts,
             pausable=self._config.pauses_trials,
             trained_before=None if session.resumed is None else session.trained_before,
@@ -308,14 +319,16 @@ class Runner:
         """Try an ended session again, wait for its trial's other repeats, or tell the strategy of the whole trial."""
         if ended.status.has_result:
             self._models.consider([ended])
-            self._models.prune(self._flights)
+            self._early.note(ended)
         else:
             left = remaining_sessions(trial, self._config.training)
             again = [session for session in left if session.repeat == ended.session.repeat]
             self._queue.add_first(again)
             if not again:
                 self._failed.add(trial.trial.number)
+                self._early.note(ended)
         finished = self._queue.pop_finished(trial.trial.number)
+        self._models.prune(self._flights, self._queue.trial_names)
         if finished is not None:
             self._strategy.tell(finished)
             self._remove_checkpoints()

@@ -82,6 +82,11 @@ def _prepare(config: SweepConfig) -> tuple[SweepConfig, Strategy]:
     return config, strategy
 
 
+HOW_TO_GO_ON = (
+    "  Mend it, then `gridsearch sweep --retry-failed` tries these again and trains the rest; "
+    "`--keep-going` trains the rest as it is."
+)
+
 SECTION = re.compile(r"(data|augmentation|model|training|sweep|writers|hparams)\.")
 
 
@@ -162,7 +167,7 @@ def _sweep(
                 raise Interrupted("interrupted: the same command goes on from here") from None
         with (
             _isolated_writers(config, before, warn) as isolated,
-            closing(make_executor(config, stop, plan)) as executor,
+            closing(make_executor(config, stop, plan, before, warn)) as executor,
         ):
             if isinstance(strategy, SupportsVerdicts) and not isinstance(executor, SupportsAnswers):
                 cure = "Take another executor, or leave out sweep.pruner."
@@ -183,23 +188,39 @@ def _sweep(
             runner.run()
         record = journal.record()
     plan = make_plan(config, record)
+    if runner.problem and plan.left:
+        warn(f"{runner.problem}\n{HOW_TO_GO_ON}")
     return SweepResult(record, plan.close() if runner.exhausted and config.sweep.strategy != "grid" else plan)
 
 
 @contextmanager
 def _isolated_writers(config: SweepConfig, record: Record, warn: Callable[[str], None]) -> Iterator[Sequence[Writer]]:
     """Yield the writers that ``sweep.writers`` names; each starts its process when there is something to write."""
+    tables = config.tables().get("writers", {})  # the record's own have no passwords
     with ExitStack() as opened:
         yield [
-            opened.enter_context(
-                closing(IsolatedWriter(name, describe_sweep(record, name), warn, backfill_command(name, record.logdir)))
-            )
+            opened.enter_context(closing(IsolatedWriter(name, info, warn, backfill_command(name, record.logdir))))
             for name in dict.fromkeys(config.sweep.writers)
+            for info in [describe_sweep(record, name, **tables.get(name, {}))]
         ]
 
 
-def make_executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executor:
-    """Return the executor that the sweep names, with as many slots as there is work for."""
+def make_executor(
+    config: SweepConfig,
+    stop: StopRequest,
+    plan: Plan,
+    before: Record | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Executor:
+    """Return the executor that the sweep names, with as many slots as there is work for.
+
+    Args:
+        config: the sweep.
+        stop: asks it to stop.
+        plan: how much there is to do.
+        before: the record of earlier runs.
+        warn: called with a line if they had another number of threads.
+    """
     if config.sweep.executor == "inline":
         return InlineExecutor(stop.interrupts)
     from gridsearch.executors.placement import choose_places
@@ -209,4 +230,18 @@ def make_executor(config: SweepConfig, stop: StopRequest, plan: Plan) -> Executo
     found = choose_places(settings.workers, settings.threads, settings.gpus)
     # How many of those at a rung will go on, nobody knows beforehand.
     wanted = len(found) if config.pauses_trials else max(1, plan.left * config.training.repeats)
+    if before is not None and plan.left:
+        _warn_of_other_threads(before, found[0].threads, warn)
     return ProcessExecutor(found[:wanted])
+
+
+def _warn_of_other_threads(before: Record, threads: int, warn: Callable[[str], None]) -> None:
+    """Say that earlier trials were trained with another number of threads, which decides the last digits."""
+    recorded = {session.outcome.provenance.get("threads") for trial in before.trials for session in trial.results}
+    others = sorted(each for each in recorded if type(each) is int and each != threads)
+    if others:
+        were = " or ".join(map(str, others))
+        warn(
+            f"earlier trials were trained with {were} threads, these are with {threads}: the last digits of results "
+            f"may differ for that alone; `--threads {others[0]}` trains them alike"
+        )

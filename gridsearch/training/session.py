@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 
 from gridsearch.config.entry_points import load_entry_point
+from gridsearch.errors import hide_passwords
 from gridsearch.system.files import is_full
 from gridsearch.system.process_state import Changes, ProcessState, python_settings, thread_setting
 from gridsearch.training.library_state import library_settings
@@ -218,4 +219,4 @@ def _one_line(error: BaseException) -> str:
         text = " ".join(str(error).split()) or "no message"
     except Exception as worse:  # of its own __str__
         text = f"its message cannot be made: {type(worse).__name__}"
-    return f"{type(error).__name__}: {text[:300]}"
+    return f"{type(error).__name__}: {hide_passwords(text)[:300]}"

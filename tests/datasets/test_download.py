@@ -1,5 +1,6 @@
 """Downloads over connections that break, from servers that do and do not continue; all on the loopback device."""
 
+import base64
 import errno
 import hashlib
 import os
@@ -34,10 +35,12 @@ class Server:
     statuses: list[int] = field(default_factory=list)  # of the first replies, 0 for a good one
     redirect: str = ""
     asked: list[str] = field(default_factory=list)  # the Range header of every request
+    credentials: list[str] = field(default_factory=list)  # and the Authorization header
     url: str = ""
 
     def reply(self, request: BaseHTTPRequestHandler) -> None:
         self.asked.append(request.headers.get("Range", ""))
+        self.credentials.append(request.headers.get("Authorization", ""))
         if self.redirect and request.path != "/there":
             request.send_response(302)
             request.send_header("Location", self.redirect)
@@ -275,11 +278,28 @@ def test_a_redirection_is_followed_but_not_out_of_http(server, target):
     fetch(server, target)
     assert_only(target)
     target.unlink()
-    for elsewhere in ("file:///etc/passwd", "ftp://127.0.0.1/x"):
-        server.redirect = elsewhere
-        with pytest.raises(DataError):
+    for elsewhere in ("file:///etc/passwd", "ftp://127.0.0.1/x", "http://[", "http://me:secret@[/", "data:,x"):
+        server.redirect, asked = elsewhere, len(server.asked)
+        with pytest.raises(DataError, match="the server redirects to") as error:
             fetch(server, target)
         assert not target.exists()
+        assert len(server.asked) == asked + 1, "trying again is no use"
+        assert "secret" not in str(error.value)
+
+
+def test_a_password_is_sent_to_its_own_server_only_and_appears_nowhere(server, target):
+    server.redirect = server.url.replace("127.0.0.1", "localhost").replace("pets.zip", "there")
+    url = server.url.replace("http://", "http://me:s%40cret@", 1)
+    download(url, target, sha256=None, pause=0.001)
+    assert server.credentials == [f"Basic {base64.b64encode(b'me:s@cret').decode()}", ""]
+    target.unlink()
+    server.redirect, server.statuses = "", [404]
+    with pytest.raises(DataError) as error:
+        download(url, target, sha256=None, pause=0.001)
+    assert "cret" not in str(error.value)
+    with pytest.raises(DataError) as error:
+        download("http://me:secret@host/ü", target, sha256=None)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from laws import tables_of_cells
+from records import made, record_of
 
 from gridsearch.hparams.combination import Combination
+from gridsearch.hparams.domain import Discrete, HParam
 from gridsearch.record.reader import Record
 from gridsearch.report.text import (
     align_columns,
+    describe_kept_model,
     format_apart,
     format_duration,
     format_leaderboard,
@@ -183,3 +186,20 @@ def test_values_that_lie_close_have_as_many_digits_as_tell_them_apart() -> None:
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=6))
 def test_unequal_metrics_never_look_the_same(values: list[float]) -> None:
     assert len(set(format_apart(values).values())) == len(set(values))
+
+
+def test_a_kept_model_is_said_to_be_that_of_its_last_epoch(tmp_path: Path) -> None:
+    """`best_accuracy` stands beside it in the table, and is not what that model comes to."""
+    metrics = [{"accuracy": 0.5, "best_accuracy": 0.75, "best_epoch": 2.0}, {"accuracy": 0.25, "best_accuracy": 0.25}]
+    trials = [made(n, Combination({"x": n}), [each]) for n, each in enumerate(metrics, 1)]
+    record = record_of([HParam("x", Discrete([1, 2]))], trials, logdir=tmp_path)
+    assert describe_kept_model(record) == ""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "run-0002.keras").touch()
+    assert describe_kept_model(record) == "models/run-0002.keras is the model after the last epoch: accuracy 0.2500"
+    assert describe_kept_model(record, top=1) == ""
+    (tmp_path / "models" / "run-0001.keras").touch()
+    assert describe_kept_model(record) == (
+        "models/run-0001.keras is the model after the last epoch: accuracy 0.5000 "
+        "(best_accuracy 0.7500 was in epoch 2, whose model was not kept)"
+    )

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gridsearch.errors import hide_passwords
 from gridsearch.runner.plan import Plan
 from gridsearch.trials import TrialRecord
 
@@ -20,7 +21,7 @@ __all__ = ["as_rows", "counts", "note", "progress_bar"]
 def note(line: str) -> None:
     """Print a line for people on stderr while a command works; whether they read it does not matter."""
     with suppress(OSError):
-        click.echo(line, err=True)
+        click.echo(hide_passwords(line), err=True)
 
 
 def as_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gridsearch.cli.commands.answer import Answer
+from gridsearch.cli.commands.common import note
 from gridsearch.config.sweep_config import SweepConfig
 from gridsearch.errors import DataError, LogdirError, UserError
 from gridsearch.record.reader import Record
@@ -24,7 +25,7 @@ GREETING = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl|.*fail
 """TensorFlow's lines about itself, and that there is no GPU."""
 
 
-def predict(logdir: Path, name: str, pictures: Sequence[Path]) -> Answer:
+def predict(logdir: Path, name: str, pictures: Sequence[Path], *, trust: bool) -> Answer:
     """Return the class that a trial's model gives each picture, and its probability."""
     record = Record.read(logdir)
     config = load_config(record)
@@ -37,10 +38,11 @@ def predict(logdir: Path, name: str, pictures: Sequence[Path]) -> Answer:
     session, model = _find_model(record, name)
     settings = config.settings_for(config.search_space.with_defaults(session.session.trial.values))
     with _without_greetings():
+        from gridsearch.training.predict import Trust
         from gridsearch.training.predict import predict as ask
 
         classes = _classes(session, config)
-        answers = [list(map(float, each)) for each in ask(model, settings, pictures)]
+        answers = [list(map(float, each)) for each in ask(model, settings, pictures, Trust(trust, note))]
     rows = [dict(zip(classes, answer, strict=True)) for answer in answers]
     best = [max(row, key=lambda name: row[name]) for row in rows]
     data = [
@@ -90,7 +92,7 @@ def _find_model(record: Record, name: str) -> tuple[SessionRecord, Path]:
     if not found:
         cure = "training.keep_models says how many of the best stay."
         raise LogdirError(f"the model of {name} was not kept; {have}", where=str(record.logdir), cure=cure)
-    metric, sign = record.objective.metric, -1.0 if record.objective.maximize else 1.0
+    metric, sign = record.objective.ranking, -1.0 if record.objective.maximize else 1.0
     best = min(found, key=lambda s: sign * s.outcome.metrics.get(metric, float("inf") * sign))
     return best, kept[best.name]
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridsearch.cli.commands.answer import Answer
 from gridsearch.cli.commands.common import as_rows, counts, note, progress_bar
@@ -21,15 +21,20 @@ from gridsearch.record.folders import require_sweeps
 from gridsearch.record.reader import Record
 from gridsearch.report.text import (
     align_columns,
+    describe_kept_model,
     format_duration,
     format_leaderboard,
     format_metric,
     format_value,
     format_values,
 )
+from gridsearch.runner.alike import describe_failure
 from gridsearch.runner.plan import Plan, foresee_combinations, load_config, make_plan, trial_states
 from gridsearch.runner.runner import Limits
-from gridsearch.trials import Status
+from gridsearch.trials import SessionRecord, Status
+
+if TYPE_CHECKING:
+    from gridsearch.runner.sweep import SweepResult
 
 __all__ = ["best", "check", "export", "plan", "rerun", "status", "sweep", "tensorboard"]
 
@@ -73,12 +78,35 @@ def sweep(config: SweepConfig, limits: Limits) -> Answer:
     failures = [trial.failure for trial in failed if trial.failure is not None]
     nothing = "nothing left to do" if result.plan.left == 0 else f"{result.plan.left} left"
     notes = [
-        *(ended_line(session, config.objective, logdir) for session in failures),
+        *_list_failures(failures, config, logdir),
+        *_explain_failures(failures, result),
+        *filter(None, [describe_kept_model(result.record)]),
         f"{nothing}: {result.plan}  ({format_duration(time.monotonic() - began)})",
         f"look at it:  gridsearch tensorboard {shlex.quote(str(logdir))}, or open {report}",
     ]
     status = 1 if result.plan.failed or result.plan.left else 0
     return Answer(data, format_leaderboard(result.record, top=10), tuple(notes), status)
+
+
+def _list_failures(failures: Sequence[SessionRecord], config: SweepConfig, logdir: Path) -> Iterator[str]:
+    """Yield a line for each way in which trials failed, and the names of those that failed in the same way."""
+    alike: dict[str, list[SessionRecord]] = {}
+    for session in failures:
+        alike.setdefault(describe_failure(session), []).append(session)
+    for first, *others in alike.values():
+        yield ended_line(first, config.objective, logdir)
+        if others:
+            names = ", ".join(session.name for session in others[:MOST_FAILED])
+            more = f" and {len(others) - MOST_FAILED} more" if len(others) > MOST_FAILED else ""
+            yield f"  likewise {names}{more}"
+
+
+def _explain_failures(failures: Sequence[SessionRecord], result: SweepResult) -> Iterator[str]:
+    """Yield how to go on where every trial has failed in the same way and none is left."""
+    every = len(failures) == len(result.record.trials) > 1 and not result.plan.left
+    if every and len({describe_failure(session) for session in failures}) == 1:
+        cure = "mend it, then `gridsearch sweep --retry-failed`"
+        yield f"all {len(failures)} failed alike: {format_value(failures[0].outcome.message)}; {cure}"
 
 
 def _has_paused(record: Record) -> bool:
@@ -177,7 +205,7 @@ def _status(logdir: Path) -> Answer:
         since, values = format_duration(time.time() - session.began), format_values(session.session.trial.values)
         lines.append(f"{'running ' if record.held else 'cut off '} {session.name}  {since}  {values}")
     for trial in ranked:
-        metric = record.objective.metric
+        metric = record.objective.ranking
         shown = f"{metric} {format_metric(trial.mean(metric))}"
         lines.append(f"best     {trial.trial.name}  {shown}  {format_values(trial.trial.values)}")
     for failure in [trial.failure for trial in failed[:MOST_FAILED] if trial.failure is not None]:
@@ -192,7 +220,8 @@ def _status(logdir: Path) -> Answer:
 def best(logdir: Path, top: int) -> Answer:
     """Return the best trials."""
     record = Record.read(logdir)
-    return Answer(as_rows(record.ranked()[:top]), format_leaderboard(record, top))
+    text = "\n".join(filter(None, (format_leaderboard(record, top), describe_kept_model(record, top))))
+    return Answer(as_rows(record.ranked()[:top]), text)
 
 
 def export(logdir: Path, kind: str, *, history: bool) -> Answer:

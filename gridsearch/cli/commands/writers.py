@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 from gridsearch.cli.commands.answer import Answer
+from gridsearch.errors import HIDDEN, UserError, hide_passwords
+from gridsearch.record.reader import Record
 
 __all__ = ["mlflow", "wandb"]
 
@@ -26,9 +29,21 @@ def wandb(logdir: Path, project: str | None, entity: str | None) -> Answer:
 
 
 def mlflow(logdir: Path, tracking_uri: str | None) -> Answer:
-    """Complete the runs of a sweep in MLflow's store."""
+    """Complete the runs of a sweep in MLflow's store.
+
+    Raises:
+        UserError: the store's address had a password, which is not recorded, and is not given again.
+    """
+    recorded = Record.read(logdir).tables.get("writers", {}).get("mlflow", {}).get("tracking_uri") or ""
+    if not tracking_uri and HIDDEN in recorded:
+        tracking_uri = os.environ.get("MLFLOW_TRACKING_URI")
+        if not tracking_uri:
+            cure = "Give the whole address again with --tracking-uri, or set MLFLOW_TRACKING_URI."
+            problem = f"the record keeps no password of the address {recorded!r}"
+            raise UserError(problem, where="writers.mlflow.tracking_uri", cure=cure)
 
     def look(uri: str) -> str:
+        uri = hide_passwords(uri)
         if uri.startswith(("http://", "https://")):
             return f"look at them:  {uri}"
         return (

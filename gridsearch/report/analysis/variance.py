@@ -8,6 +8,7 @@ Without repeats there is no error term: shares can be given, but no test.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from gridsearch.errors import UserError
 from gridsearch.record.reader import Record
 from gridsearch.report.analysis.table import Column, Floats, Table
+from gridsearch.trials import TrialRecord
 
 __all__ = ["Separation", "Variance", "VarianceSource", "separation", "variance"]
 
@@ -164,10 +166,15 @@ class Separation:
 def separation(record: Record) -> Separation | None:
     """Return whether the best trial can be told apart from the second, or None with fewer than two results.
 
-    Student's t test with the variance of repeats pooled over all trials. Comparing the two largest of many means by an
-    ordinary two-sided test keeps its level (Gutmann and Maymin, Is the selected population the best?, 1987).
+    Student's t test. All combinations are trained with the same seeds, so the test pairs by seed: a seed that is good
+    for every trial is no noise. The error is what is left of the trials with these seeds after the means of trial and
+    seed, as in a randomised block design (Montgomery, ch. 4); of two trials this is the paired t test. Where seeds
+    differ, in an imported study or because the seed is swept, it is the variance of repeats pooled over all trials.
+
+    Comparing the two largest of many means by an ordinary two-sided test keeps its level (Gutmann and Maymin, Is the
+    selected population the best?, 1987).
     """
-    metric = record.objective.metric
+    metric = record.objective.ranking
     ranked = [trial for trial in record.ranked() if trial.values_of(metric)]
     if len(ranked) < 2:
         return None
@@ -183,22 +190,44 @@ def separation(record: Record) -> Separation | None:
             f"{names} come to the same {metric}, {np.mean(one):.4g}; the one that was planned first is named first."
         )
         return Separation(first.trial.name, second.trial.name, 0.0, None, sentence)
-    degrees = sum(len(trial.values_of(metric)) - 1 for trial in ranked)
+    spread, degrees, how = _standard_error(ranked, metric)
     if not degrees:
         sentence = (
             f"{names} differ by {difference:.4g} in {metric}; each combination was trained once, so whether that is "
             "more than chance cannot be said (training.repeats = 3 would)."
         )
         return Separation(first.trial.name, second.trial.name, difference, None, sentence)
-    squares = sum(float(np.var(values)) * len(values) for t in ranked if (values := t.values_of(metric)))
-    spread = math.sqrt(squares / degrees * (1 / len(one) + 1 / len(other)))
     p = _t_tails(_ratio(difference, spread), degrees)
     verdict = "can be told apart" if p < LEVEL else "cannot be told apart"
     sentence = (
         f"{names} {verdict}: they differ by {difference:.4g} in {metric}, standard error {spread:.2g}, "
-        f"p = {p:.2g} (t test, {degrees} degrees of freedom)."
+        f"p = {p:.2g} ({how}, {degrees} degrees of freedom)."
     )
     return Separation(first.trial.name, second.trial.name, difference, p, sentence)
+
+
+def _standard_error(ranked: Sequence[TrialRecord], metric: str) -> tuple[float, int, str]:
+    """Return the standard error of the difference of the first two means, its degrees of freedom, and which test it is.
+
+    Without repeats there are 0 degrees of freedom.
+    """
+    first, second = (trial.values_of(metric) for trial in ranked[:2])
+    seeds = _by_seed(ranked[0], metric).keys()
+    if len(seeds) == len(first) > 1 and _by_seed(ranked[1], metric).keys() == seeds and len(second) == len(seeds):
+        sharing = [found for trial in ranked if (found := _by_seed(trial, metric)).keys() >= seeds]
+        block = np.array([[found[seed] for seed in seeds] for found in sharing])  # (trials, seeds)
+        rest = block - block.mean(axis=1, keepdims=True) - block.mean(axis=0, keepdims=True) + block.mean()
+        degrees = (block.shape[0] - 1) * (block.shape[1] - 1)
+        return math.sqrt(float((rest**2).sum()) / degrees * 2 / len(seeds)), degrees, "t test, paired by seed"
+    degrees = sum(len(trial.values_of(metric)) - 1 for trial in ranked)
+    if not degrees:
+        return 0.0, 0, ""
+    squares = sum(float(np.var(values)) * len(values) for trial in ranked if (values := trial.values_of(metric)))
+    return math.sqrt(squares / degrees * (1 / len(first) + 1 / len(second))), degrees, "t test, seeds not shared"
+
+
+def _by_seed(trial: TrialRecord, metric: str) -> dict[int, float]:
+    return {s.session.seed: s.outcome.metrics[metric] for s in trial.results if metric in s.outcome.metrics}
 
 
 def _t_tails(t: float, degrees: int) -> float:

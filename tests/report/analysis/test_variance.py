@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -17,7 +18,7 @@ from gridsearch.record.reader import Record
 from gridsearch.report.analysis.effects import effects, fastest_best
 from gridsearch.report.analysis.table import tabulate
 from gridsearch.report.analysis.variance import Variance, separation, variance
-from gridsearch.trials import Objective
+from gridsearch.trials import Objective, SessionRecord
 
 LETTERS = "abcd"
 
@@ -119,26 +120,60 @@ def test_unequal_repeats_are_refused() -> None:
 # Winner and runner-up
 
 
-def rivals(*scores: list[float]) -> Record:
+def rivals(*scores: list[float], own_seeds: bool = False) -> Record:
+    """Return a record of these trials; repeat r has the seed r in each of them, or one of its own."""
     trials = [made(n, {"a": f"a{n}"}, [{"accuracy": s} for s in each]) for n, each in enumerate(scores, 1)]
+    if own_seeds:
+        trials = [replace(t, sessions=tuple(_reseed(s, 10 * t.trial.number) for s in t.sessions)) for t in trials]
     return record_of(grid(len(scores)), trials)
+
+
+def _reseed(session: SessionRecord, by: int) -> SessionRecord:
+    return replace(session, session=replace(session.session, seed=session.session.seed + by))
+
+
+def test_the_test_pairs_by_seed() -> None:
+    """Seeds that are good for both trials are no noise: of two trials it is scipy's paired t test."""
+    from scipy.stats import ttest_ind, ttest_rel
+
+    scores = [0.90, 0.81, 0.72], [0.88, 0.80, 0.69]
+    found = separation(rivals(*scores))
+    assert found is not None
+    assert found.p == pytest.approx(ttest_rel(*scores).pvalue, rel=1e-6)
+    assert found.p < 0.1 < ttest_ind(*scores).pvalue
+    assert "(t test, paired by seed, 2 degrees of freedom)" in found.sentence
+
+
+def test_the_error_of_the_paired_test_is_that_of_randomised_blocks() -> None:
+    import pandas
+    from statsmodels.formula.api import ols
+
+    chance = random.Random(3)
+    seeds = [chance.gauss(0, 1) for _ in range(4)]
+    scores = [[0.3 * trial + seed + chance.gauss(0, 0.1) for seed in seeds] for trial in range(5)]
+    rows = [{"y": y, "trial": f"t{t}", "seed": f"s{s}"} for t, each in enumerate(scores) for s, y in enumerate(each)]
+    model = ols("y ~ C(trial, Treatment('t4')) + C(seed)", pandas.DataFrame(rows)).fit()
+    found = separation(rivals(*scores))
+    assert found is not None
+    assert (found.winner, found.runner_up) == ("run-0005", "run-0004")
+    assert found.p == pytest.approx(model.pvalues["C(trial, Treatment('t4'))[T.t3]"], rel=1e-6)
 
 
 def test_a_winner_beyond_chance() -> None:
     from scipy.stats import ttest_ind
 
     scores = [0.90, 0.91, 0.92], [0.70, 0.71, 0.72]
-    found = separation(rivals(*scores))
+    found = separation(rivals(*scores, own_seeds=True))
     assert found is not None
     assert found.p == pytest.approx(ttest_ind(*scores).pvalue, rel=1e-6)
     assert found.sentence.startswith("run-0001 and run-0002 can be told apart: they differ by 0.2 in accuracy")
 
 
 def test_a_winner_by_chance() -> None:
-    found = separation(rivals([0.90, 0.80], [0.89, 0.80], [0.5, 0.7]))
+    found = separation(rivals([0.90, 0.80], [0.89, 0.80], [0.5, 0.7], own_seeds=True))
     assert found is not None
     assert found.sentence.startswith("run-0001 and run-0002 cannot be told apart")
-    assert "3 degrees of freedom" in found.sentence
+    assert "(t test, seeds not shared, 3 degrees of freedom)" in found.sentence
 
 
 def test_equals_are_called_equal() -> None:
@@ -164,13 +199,19 @@ def test_without_repeats_nobody_can_tell() -> None:
     assert separation(rivals([0.9])) is None
 
 
-@pytest.mark.parametrize("repeats", [3])
-def test_the_winner_of_equals_is_rarely_taken_for_more(repeats: int) -> None:
-    """Twenty trials without any difference, many times over: at most one sweep in twenty may claim one."""
+@pytest.mark.parametrize("own_seeds", [False, True])
+@pytest.mark.parametrize("common", [0.0, 3.0])
+def test_the_winner_of_equals_is_rarely_taken_for_more(common: float, own_seeds: bool) -> None:
+    """Twenty trials without any difference, many times over: at most one sweep in twenty may claim one.
+
+    ``common`` is the deviation of what a seed does to all trials alike.
+    """
     chance = random.Random(7)
     claims = 0
     for _ in range(300):
-        found = separation(rivals(*([chance.gauss(0, 1) for _ in range(repeats)] for _ in range(20))))
+        seeds = [chance.gauss(0, common) for _ in range(3)]
+        scores = [[seed + chance.gauss(0, 1) for seed in seeds] for _ in range(20)]
+        found = separation(rivals(*scores, own_seeds=own_seeds))
         assert found is not None
         assert found.p is not None
         claims += found.p < 0.05
