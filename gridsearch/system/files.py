@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gridsearch.errors import LogdirError
 
-__all__ = ["MAKE_ROOM", "PERMIT", "disk_full", "explain_os_errors", "is_full", "replace_when_whole"]
+__all__ = [
+    "MAKE_ROOM",
+    "PERMIT",
+    "disk_full",
+    "explain_os_errors",
+    "is_full",
+    "make_directory",
+    "remove",
+    "replace_when_whole",
+]
 
 MAKE_ROOM = "Make room on that disk and run the same command again: what was finished is kept."
 PERMIT = "Give this user write permission there, or name another directory with --logdir."
@@ -43,6 +53,34 @@ def explain_os_errors(file: Path) -> Iterator[None]:
         if is_full(error):
             raise disk_full(file, str(error)) from error
         raise LogdirError(f"cannot be used: {error}", where=str(file), cure=PERMIT) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, if it is there.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory; a file or a broken link that stands in its place, or in that of a parent, makes way.
+
+    Args:
+        directory: what is made, if it is not there; somewhere in a directory of ours.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if directory.is_dir():
+        return
+    make_directory(directory.parent)
+    remove(directory)
+    directory.mkdir(exist_ok=True)
 
 
 @contextmanager

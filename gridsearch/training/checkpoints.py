@@ -16,14 +16,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 
-from gridsearch.system.files import is_full
+from gridsearch.system.files import is_full, remove
 from gridsearch.training.keras_internals import list_seed_states
 
 __all__ = ["Checkpoints"]
@@ -91,7 +90,7 @@ class Checkpoints:
 
     def _set_aside(self, damaged: Path, problem: str) -> None:
         aside = damaged.with_name(f"damaged-{damaged.name}")
-        _remove(aside)
+        remove(aside)
         damaged.rename(aside)
         self.damaged = (
             f"the checkpoint {damaged} is damaged ({problem}): set aside as {aside.name}, training starts anew"
@@ -102,7 +101,7 @@ class Checkpoints:
         """Keep the model as it is after the last of these epochs; the checkpoint before goes."""
         last, before = max(history), self._whole()
         part = self._folder / "part"
-        _remove(part)
+        remove(part)
         backup = keras.callbacks.BackupAndRestore(str(part))
         backup.set_model(self._model)
         backup.on_epoch_end(last)
@@ -115,7 +114,7 @@ class Checkpoints:
         part.rename(self._folder / f"epoch-{last + 1:05d}")
         _on_disk(self._folder)
         for old in before:
-            _remove(old)
+            remove(old)
 
     def _variables(self) -> list[keras.Variable]:
         return [*self._model.variables, *self._model.optimizer.variables, *self._random_states()]
@@ -135,14 +134,6 @@ def _digests(folder: Path) -> dict[str, str]:
         with file.open("rb") as opened:
             digests[str(file.relative_to(folder))] = hashlib.file_digest(opened, "sha256").hexdigest()
     return digests
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _on_disk(path: Path) -> None:

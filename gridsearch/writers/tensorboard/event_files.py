@@ -28,6 +28,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.util.tensor_util import make_ndarray
 
+from gridsearch.system.files import make_directory, remove
 from gridsearch.trials import is_finite
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "list_event_files",
     "read_events",
     "read_scalars",
+    "read_whole",
     "replace_event_files",
     "sync_files",
 ]
@@ -154,24 +156,29 @@ def replace_event_files(directory: Path, records: bytes, at: float, *, foreign: 
     A file is never rewritten in place: TensorBoard remembers how far it has read one.
 
     Args:
-        directory: made if it is not there.
+        directory: made if it is not there; what stands in its place makes way.
         records: what follows the header.
         at: the header's time, in seconds since 1970.
         foreign: whether files that TensorFlow wrote are deleted as well.
     """
+    make_directory(directory)
     old = list_event_files(directory)
     file = EventFile(directory, at)
     file.write(records)
     file.close()
     for stale in old:
         if foreign or OWN_NAME.fullmatch(stale.name):
-            stale.unlink(missing_ok=True)
+            remove(stale)
     return file.path
 
 
 def read_events(file: Path) -> list[Event] | None:
-    """Return the events of a file, or None if it does not read back whole."""
-    data, at, events = file.read_bytes(), 0, []
+    """Return the events of a file, or None if it does not read back whole.
+
+    Raises:
+        PermissionError: it may not be read.
+    """
+    data, at, events = read_whole(file), 0, []
     while at < len(data):
         length, start = data[at : at + 8], at + 12
         if len(data) < start + 4 or data[at + 8 : start] != _checksum(length):
@@ -182,6 +189,20 @@ def read_events(file: Path) -> list[Event] | None:
         events.append(Event.FromString(data[start:end]))
         at = end + 4
     return events or None
+
+
+def read_whole(file: Path) -> bytes:
+    """Return the bytes of a file; none of a folder or a broken link, which no writer has put there.
+
+    Raises:
+        PermissionError: it may not be read.
+    """
+    try:
+        return file.read_bytes()
+    except PermissionError:
+        raise
+    except OSError:
+        return b""
 
 
 def read_scalars(files: Iterable[Path]) -> dict[str, dict[int, float]] | None:

@@ -19,6 +19,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
 from gridsearch.hparams.domain import Discrete, HParam, Value
+from gridsearch.system.files import remove
 from gridsearch.trials import Epoch, Objective, SessionRecord, Status, Trial, TrialRecord, is_finite
 from gridsearch.writers.tensorboard.event_files import (
     OWN_NAME,
@@ -27,6 +28,7 @@ from gridsearch.writers.tensorboard.event_files import (
     encode_hparams,
     encode_scalar,
     list_event_files,
+    read_whole,
     replace_event_files,
     sync_files,
 )
@@ -174,7 +176,7 @@ class EventsWriter:
         """Return whether the session's directory has one event file of this class, with exactly what is recorded."""
         files = [file for file in list_event_files(self.logdir / session.name) if OWN_NAME.fullmatch(file.name)]
         wanted = encode_header(session.began) + self._encode_records(session)
-        return len(files) == 1 and files[0].read_bytes() == wanted
+        return len(files) == 1 and read_whole(files[0]) == wanted
 
     def sync(self) -> None:
         """Wait until the files of every session that has ended are on disk, those of its curves among them."""
@@ -289,4 +291,4 @@ def rewrite_curves(directory: Path, epochs: Iterable[Epoch]) -> None:
     sync_files(written)
     for ghost in set(CURVES) - set(records):
         for stale in list_event_files(directory / ghost):
-            stale.unlink(missing_ok=True)
+            remove(stale)

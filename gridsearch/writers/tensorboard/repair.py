@@ -92,7 +92,7 @@ def _look(directory: Path) -> dict[str, float]:
             with os.scandir(directory / part) as entries:
                 for entry in entries:
                     if MARK in entry.name:
-                        found[part] = max(found.get(part, 0.0), entry.stat().st_ctime)
+                        found[part] = max(found.get(part, 0.0), entry.stat(follow_symlinks=False).st_ctime)
         except (FileNotFoundError, NotADirectoryError):
             continue
     return found
