@@ -31,6 +31,17 @@ STATUSES = ("STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNIN
 QUICK = ["--reload_interval", "1", "--samples_per_plugin", "scalars=1000000"]
 """Look for news every second, and keep every point of a curve."""
 
+QUESTIONED = """
+import sys, types
+sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.notf")
+from tensorboard.main import run_main
+run_main()
+"""
+"""TensorBoard without TensorFlow: by the presence of this module, a build without it is told (``tensorboard.compat``).
+
+TensorFlow takes it 5 s and 770 MB to import (two shared cores), and reads none of what is asked for here.
+"""
+
 MOST_RUNS = 2000
 """Runs whose curves are asked for at a time."""
 
@@ -50,14 +61,10 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _command(logdir: Path, arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), *arguments]
-
-
 def serve(logdir: Path, arguments: Sequence[str] = ()) -> None:
     """Replace this process by TensorBoard on a log directory; never return."""
     raise_file_limit()
-    command = _command(logdir, arguments)
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), *arguments]
     os.execv(command[0], command)
 
 
@@ -72,7 +79,7 @@ class Dashboard:
         raise_file_limit()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the block
         self._process = subprocess.Popen(
-            _command(logdir, ["--host", "127.0.0.1", "--port", "0", *QUICK]),
+            [sys.executable, "-c", QUESTIONED, "--logdir", str(logdir), "--host", "127.0.0.1", "--port", "0", *QUICK],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
