@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laws import reported_metrics
 
+from gridsearch.record.summary import summarise
 from gridsearch.trials import (
     Ended,
     Epoch,
@@ -25,7 +26,6 @@ from gridsearch.trials import (
     Status,
     Trial,
     is_finite,
-    summarise,
 )
 
 TRIAL = Trial(7, {"units": 16, "rate": 0.1})

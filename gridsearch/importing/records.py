@@ -14,6 +14,7 @@ from gridsearch.hparams.combination import Combination, combination_id
 from gridsearch.hparams.domain import HParam, Value
 from gridsearch.hparams.tables import hparam_table
 from gridsearch.record.journal import Journal
+from gridsearch.record.summary import summarise
 from gridsearch.runner.dashboard import Dashboard
 from gridsearch.runner.pictures import complete_recipe
 from gridsearch.trials import (
@@ -26,7 +27,6 @@ from gridsearch.trials import (
     Status,
     Trial,
     TrialRecord,
-    summarise,
 )
 
 __all__ = ["ForeignSweep", "ForeignTrial", "ImportResult", "import_into"]

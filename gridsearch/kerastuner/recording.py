@@ -20,6 +20,7 @@ from gridsearch.hparams.combination import Combination
 from gridsearch.kerastuner.errors import like_upstream
 from gridsearch.record.journal import Journal
 from gridsearch.record.reader import read_history
+from gridsearch.record.summary import summarise
 from gridsearch.runner.dashboard import Dashboard
 from gridsearch.runner.session_book import SessionBook, end_record
 from gridsearch.training.reporter import flatten_metrics
@@ -33,7 +34,6 @@ from gridsearch.trials import (
     Status,
     TrialRecord,
     is_finite,
-    summarise,
 )
 from gridsearch.writers import Writer, describe_sweep
 from gridsearch.writers.factory import backfill_command, refuse_unknown

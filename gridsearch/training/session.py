@@ -26,6 +26,7 @@ import psutil
 
 from gridsearch.config.entry_points import load_entry_point
 from gridsearch.errors import hide_passwords
+from gridsearch.record.summary import summarise
 from gridsearch.system.files import is_full
 from gridsearch.system.process_state import Changes, ProcessState, python_settings, thread_setting
 from gridsearch.training.library_state import library_settings
@@ -40,7 +41,7 @@ from gridsearch.training.reporter import (
     flatten_metrics,
 )
 from gridsearch.training.task import Task
-from gridsearch.trials import Ended, FailureKind, Outcome, Status, Verdict, summarise
+from gridsearch.trials import Ended, FailureKind, Outcome, Status, Verdict
 
 __all__ = ["run_session"]
 
