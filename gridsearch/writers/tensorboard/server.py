@@ -37,7 +37,7 @@ sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.no
 from tensorboard.main import run_main
 run_main()
 """
-"""TensorBoard without TensorFlow: by the presence of this module, a build without it is told (``tensorboard.compat``).
+"""TensorBoard without TensorFlow: by the presence of this module it knows a build without it (``tensorboard.compat``).
 
 TensorFlow takes it 5 s and 770 MB to import (two shared cores), and reads none of what is asked for here.
 """
