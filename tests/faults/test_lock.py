@@ -79,6 +79,7 @@ def assert_whole(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600 if RACES > 100 else 300)
 def test_of_two_runners_that_race_one_trains(folder: Path) -> None:
     for race in range(RACES):
         place = folder / str(race)
